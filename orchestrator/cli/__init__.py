@@ -1,0 +1,1 @@
+"""The command ``lab``: parse, call a use case, choose sinks, give an exit code."""

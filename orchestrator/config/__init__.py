@@ -1,0 +1,1 @@
+"""YAML files with line numbers, and the schemas of inventories and labs."""

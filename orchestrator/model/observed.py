@@ -1,0 +1,159 @@
+"""What is really there: one observation per node and one of the swarm, taken through the engines.
+
+An unreachable node is data (:attr:`NodeView.problem`), not an exception: planning decides what it means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from orchestrator.model.inventory import Availability, Role
+from orchestrator.model.lab import ConfigObject, Network, Service
+
+
+class SwarmState(StrEnum):
+    """``Swarm.LocalNodeState`` of ``GET /info``."""
+
+    INACTIVE = "inactive"
+    PENDING = "pending"
+    ACTIVE = "active"
+    ERROR = "error"
+    LOCKED = "locked"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why something could not be observed or done.
+
+    ``kind`` is one of ``unreachable``, ``refused``, ``timeout``, ``host-key``, ``auth``, ``engine``;
+    ``message`` is for a person and ``hint`` says what to do next.
+    """
+
+    kind: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """One machine as its own engine tells it.
+
+    ``cluster_id`` is the swarm's id as a manager knows it (workers do not know it);
+    ``remote_managers`` are ``address:port`` of the managers this node talks to;
+    ``images`` maps the wanted image references that exist on this node to their local ids;
+    ``ingress_address`` is the node's own address on the ingress network ("" where it has none yet):
+    a task sees ingress traffic come from there;
+    ``containers`` maps running container ids to task ids (only those of swarm tasks).
+    """
+
+    name: str
+    reachable: bool
+    problem: Problem | None = None
+    engine_version: str = ""
+    api_version: str = ""
+    swarm: SwarmState = SwarmState.INACTIVE
+    node_id: str = ""
+    node_addr: str = ""
+    is_manager: bool = False
+    cluster_id: str = ""
+    remote_managers: tuple[str, ...] = ()
+    images: dict[str, str] = field(default_factory=dict)
+    ingress_address: str = ""
+    containers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SwarmNode:
+    """One member as the managers see it. ``state`` is Docker's word: ready, down, unknown, disconnected."""
+
+    id: str
+    hostname: str
+    role: Role
+    availability: Availability
+    state: str
+    address: str
+    labels: dict[str, str] = field(default_factory=dict)
+    leader: bool = False
+    version: int = 0
+
+
+@dataclass(frozen=True)
+class LiveNetwork:
+    """A swarm network that exists; ``spec`` holds what Docker really uses (subnet and gateway filled in)."""
+
+    id: str
+    spec: Network
+
+
+@dataclass(frozen=True)
+class LiveConfig:
+    """A swarm config that exists."""
+
+    id: str
+    spec: ConfigObject
+
+
+@dataclass(frozen=True)
+class LiveService:
+    """A service that exists. ``version`` is the index that an update must name.
+
+    ``spec.image`` is the reference or id in the service's spec; ``spec.networks`` and ``spec.configs``
+    hold names, not ids. ``vips`` maps network names to the service's virtual address there.
+    ``update_state`` is Docker's word ("", updating, paused, completed, rollback_…); ``unsupported`` names
+    settings of the live service that a lab file cannot express (somebody set them by hand).
+    """
+
+    id: str
+    version: int
+    spec: Service
+    vips: dict[str, str] = field(default_factory=dict)
+    update_state: str = ""
+    unsupported: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LiveTask:
+    """A task as the managers see it. ``state`` and ``desired`` are Docker's words (running, shutdown, …).
+
+    ``addresses`` maps network names to the task's address there, without prefix length.
+    """
+
+    id: str
+    service: str
+    slot: int
+    node_id: str
+    state: str
+    desired: str
+    error: str = ""
+    container_id: str = ""
+    addresses: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SwarmView:
+    """The swarm as one manager (``seen_by``) tells it."""
+
+    seen_by: str
+    cluster_id: str
+    labels: dict[str, str]
+    nodes: tuple[SwarmNode, ...] = ()
+    networks: tuple[LiveNetwork, ...] = ()
+    configs: tuple[LiveConfig, ...] = ()
+    services: tuple[LiveService, ...] = ()
+    tasks: tuple[LiveTask, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClusterView:
+    """Everything observed at once. ``swarm`` is ``None`` where no reachable node is a manager."""
+
+    nodes: tuple[NodeView, ...]
+    swarm: SwarmView | None = None
+
+    def node(self, name: str) -> NodeView:
+        """The view of that node; raises ``KeyError`` where there is none."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)

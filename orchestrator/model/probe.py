@@ -1,0 +1,78 @@
+"""Probes: what is asked, from where, and what came back, before anybody judges it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+OPERATOR = "operator"
+"""Name of the vantage that is the machine on which ``lab`` itself runs."""
+
+
+class Outcome(StrEnum):
+    """How one attempt ended.
+
+    The three ``NO_…`` and the ``VANTAGE_DEAD`` outcomes are told apart because they point at different causes.
+    """
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    RESET = "reset"
+    NOT_HTTP = "not-http"
+    VANTAGE_DEAD = "vantage-dead"
+
+
+@dataclass(frozen=True, order=True)
+class Target:
+    """Where a probe goes.
+
+    ``entry`` is the node whose published port is asked; ``address`` and ``port`` are what is dialled from the
+    vantage (the operator may reach an entry under another address and port than the nodes do).
+    """
+
+    entry: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Probe:
+    """``count`` requests from ``vantage`` to ``target`` for the published port of ``service``.
+
+    ``deadline`` is in seconds and holds for each request, connect to last byte.
+    """
+
+    id: str
+    vantage: str
+    target: Target
+    service: str
+    published: int
+    count: int
+    deadline: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Who answered, as the lab's nginx tells it in JSON; empty where the body says nothing of it."""
+
+    node: str = ""
+    service: str = ""
+    task: str = ""
+    slot: str = ""
+    server: str = ""
+    client: str = ""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One request and what came of it. ``latency`` is seconds from dialling to the last byte (or the failure)."""
+
+    probe: str
+    attempt: int
+    outcome: Outcome
+    latency: float
+    status: int = 0
+    answer: Answer = Answer()
+    error: str = ""

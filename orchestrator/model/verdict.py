@@ -1,0 +1,84 @@
+"""Verdicts: what the observations mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """``inconclusive`` means that the question could not be asked, which is not a failure of the target."""
+
+    PASS = "pass"  # noqa: S105 (a verdict, not a password)
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One vantage × target of the matrix. Latencies are seconds, 0 where nothing answered."""
+
+    vantage: str
+    entry: str
+    address: str
+    port: int
+    verdict: Verdict
+    asked: int
+    answered: int
+    latency_min: float
+    latency_median: float
+    latency_max: float
+    tasks: dict[str, int]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The verdict of one check on one subject.
+
+    ``check`` is one of ``mesh`` (every probe answers), ``identity`` (answers come from running tasks of the
+    service), ``coverage`` (all tasks seen through an entry), ``share`` (requests spread evenly), ``entry``
+    (the task saw the entry node's ingress address), ``publish-mode`` (host-mode ports listen where tasks run).
+    ``subject`` names what was checked (``ingress-mesh_web :8080 via n2``), ``nodes`` the nodes at which a
+    failure points, ``reason`` why and ``hint`` where to look next.
+    """
+
+    check: str
+    subject: str
+    verdict: Verdict
+    reason: str = ""
+    hint: str = ""
+    nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PortReport:
+    """Everything about one published port of one service."""
+
+    lab: str
+    service: str
+    published: int
+    cells: tuple[Cell, ...]
+    checks: tuple[CheckResult, ...]
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """The whole of ``lab verify``."""
+
+    cluster: str
+    ports: tuple[PortReport, ...]
+    checks: tuple[CheckResult, ...] = ()
+    probes: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+
+    @property
+    def verdict(self) -> Verdict:
+        """A failure outweighs an inconclusive check; nothing checked at all is inconclusive, not a pass."""
+        verdicts = {check.verdict for port in self.ports for check in port.checks}
+        verdicts |= {check.verdict for check in self.checks}
+        for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS):
+            if verdict in verdicts:
+                return verdict
+        return Verdict.INCONCLUSIVE

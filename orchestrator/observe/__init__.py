@@ -1,0 +1,1 @@
+"""Read the engines of all nodes."""

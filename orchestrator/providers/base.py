@@ -1,0 +1,47 @@
+"""What a provider of nodes must be able to do. The rest of the package knows providers only by this."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from orchestrator.model.inventory import NodeConfig, SshAddress
+from orchestrator.runtime.context import Context
+
+
+@dataclass(frozen=True)
+class Machine:
+    """State of one machine: ``running``, ``stopped``, ``absent``, or ``foreign`` (exists, not made by us)."""
+
+    name: str
+    state: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class OperatorRoute:
+    """Where the operator's own machine reaches a published port of a node; ``absent`` says why it cannot."""
+
+    address: str = ""
+    port: int = 0
+    absent: str = ""
+
+
+class Provider(Protocol):
+    """A source of nodes. All methods are idempotent and may be called after any interruption."""
+
+    def ensure(self, context: Context) -> Sequence[str]:
+        """Bring every node of the inventory to where its sshd can be reached; names of nodes newly started."""
+
+    def machines(self) -> Sequence[Machine]:
+        """What exists now; changes nothing."""
+
+    def address(self, node: NodeConfig) -> SshAddress:
+        """How the node's sshd is reached. Raises ``NodeError`` where the node does not run."""
+
+    def operator_route(self, node: NodeConfig, port: int) -> OperatorRoute:
+        """The operator's way to a published TCP port of a node, made ready if it takes something."""
+
+    def destroy(self, context: Context) -> Sequence[str]:
+        """Take away everything :meth:`ensure` made (nothing, for hosts that exist); what was removed."""

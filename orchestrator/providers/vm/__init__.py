@@ -1,0 +1,1 @@
+"""Embedded nodes: QEMU machines with a real kernel and a real dockerd."""
