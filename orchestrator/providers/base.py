@@ -8,6 +8,7 @@ from typing import Protocol
 
 from orchestrator.model.inventory import NodeConfig, SshAddress
 from orchestrator.runtime.context import Context
+from orchestrator.transport.base import Host
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class Provider(Protocol):
 
     def address(self, node: NodeConfig) -> SshAddress:
         """How the node's sshd is reached. Raises ``NodeError`` where the node does not run."""
+
+    def connect(self, context: Context, node: NodeConfig) -> Host:
+        """An open connection to the node, the one already standing if there is one. Raises ``NodeError``."""
 
     def operator_route(self, node: NodeConfig, port: int) -> OperatorRoute:
         """The operator's way to a published TCP port of a node, made ready if it takes something."""

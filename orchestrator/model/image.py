@@ -1,0 +1,20 @@
+"""Container images that the tool itself can hand to a node, so that labs need no registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class LabImage:
+    """An image in ``docker load`` format.
+
+    ``reference`` is the name that lab files use (``swarm-mesh-lab/nginx:1``), ``id`` the image id
+    (``sha256:…``, the digest of its configuration). Services name the id: an engine never tries to pull
+    an image that is named by the id of one it has.
+    """
+
+    reference: str
+    id: str
+    archive: Path
