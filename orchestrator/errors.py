@@ -85,7 +85,16 @@ class EnvironmentProblem(LabError):
 
 
 class NodeError(LabError):
-    """A node, its sshd or its engine did not do what was asked."""
+    """A node, its sshd or its engine did not do what was asked.
+
+    ``kind`` is a kind of :class:`orchestrator.model.observed.Problem`.
+    """
+
+    def __init__(
+        self, message: str, *, node: str = "", hint: str = "", details: Sequence[str] = (), kind: str = "engine"
+    ) -> None:
+        super().__init__(message, node=node, hint=hint, details=details)
+        self.kind = kind
 
 
 class RefusedError(LabError):

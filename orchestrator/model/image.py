@@ -18,3 +18,17 @@ class LabImage:
     reference: str
     id: str
     archive: Path
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """A node image in the cache: the Debian ``suite`` it was made from, its files below ``path``, their size.
+
+    ``created`` is ISO 8601 in local time; ``detail`` says what is inside (kernel, engine).
+    """
+
+    suite: str
+    path: Path
+    size_bytes: int
+    created: str
+    detail: str

@@ -165,7 +165,10 @@ class ConfigObject:
 
 @dataclass(frozen=True)
 class Lab:
-    """A whole lab file."""
+    """A whole lab file.
+
+    ``lines`` has the line of each key path (``services.web.ports``) in ``path``, for messages only.
+    """
 
     name: str
     path: Path
@@ -173,3 +176,4 @@ class Lab:
     services: tuple[Service, ...] = ()
     networks: tuple[Network, ...] = ()
     configs: tuple[ConfigObject, ...] = ()
+    lines: dict[str, int] = field(default_factory=dict, compare=False, repr=False)

@@ -24,6 +24,13 @@ class Outcome(StrEnum):
     VANTAGE_DEAD = "vantage-dead"
 
 
+class Expectation(StrEnum):
+    """What a probe should meet: a task that answers, or, where nothing may listen, a refused connection."""
+
+    ANSWER = "answer"
+    REFUSED = "refused"
+
+
 @dataclass(frozen=True, order=True)
 class Target:
     """Where a probe goes.
@@ -51,6 +58,7 @@ class Probe:
     published: int
     count: int
     deadline: float
+    expect: Expectation = Expectation.ANSWER
 
 
 @dataclass(frozen=True)

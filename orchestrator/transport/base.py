@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from orchestrator.errors import LabError, NodeError
+from orchestrator.model.observed import Problem
+
 if TYPE_CHECKING:
     from docker import APIClient
 
@@ -30,6 +33,10 @@ class ChannelFailed(Exception):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+KINDS = {"dead": "unreachable", "timeout": "timeout", "refused": "refused", "unreachable": "unreachable"}
+"""The kind of :class:`Problem` that a kind of :class:`ChannelFailed` amounts to; ``engine`` for the rest."""
 
 
 class Stream(Protocol):
@@ -75,3 +82,12 @@ class Host(Protocol):
 
     def close(self) -> None:
         """Close the connection and everything on it; may be called twice and from another thread."""
+
+
+def problem_of(error: Exception) -> Problem:
+    """What an error means as data: why a node could not be observed, or something on it not be done."""
+    if isinstance(error, NodeError):
+        return Problem(error.kind, error.message, error.hint)
+    if isinstance(error, LabError):
+        return Problem("engine", error.message, error.hint)
+    return Problem("engine", f"{type(error).__name__}: {error}")

@@ -1,0 +1,68 @@
+"""The command ``lab``. Commands import what they need when they run, so that help and completion are quick."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from orchestrator import __version__
+from orchestrator.cli import files, lifecycle, machine
+from orchestrator.cli.options import Output
+from orchestrator.cli.output import reporting
+from orchestrator.errors import ExitCode
+
+app = typer.Typer(
+    name="lab",
+    help="Build, understand, break, verify and repair the networking of a Docker Swarm.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command in (
+    lifecycle.up,
+    lifecycle.verify,
+    lifecycle.down,
+    lifecycle.status,
+    machine.ssh,
+    machine.doctor,
+    files.init,
+    files.schema,
+):
+    app.command()(command)
+app.add_typer(machine.image_app, name="image")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options that stand before the command's name."""
+
+
+def main() -> None:
+    """Entry point of ``lab`` and of ``python -m orchestrator``."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show ✓ shows something else; it does not make the command fail.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        with reporting(Output.TEXT):
+            app(prog_name="lab")
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has gone. Nothing may be flushed to it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(int(ExitCode.FAILED))
+    except KeyboardInterrupt:
+        sys.exit(int(ExitCode.INTERRUPTED))

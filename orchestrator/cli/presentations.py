@@ -1,0 +1,74 @@
+"""How the outcome of each command is shown, and which exit code it has."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from orchestrator.cli.output import Presentation
+from orchestrator.errors import ExitCode
+from orchestrator.model.doctor import Finding
+from orchestrator.model.image import ImageInfo
+from orchestrator.model.outcome import DownOutcome, PlanOutcome, StatusOutcome, UpOutcome, VerifyOutcome
+from orchestrator.model.verdict import Verdict
+from orchestrator.report import documents
+from orchestrator.report.plan import render_down, render_plan, render_up
+from orchestrator.report.status import render_findings, render_images, render_status
+from orchestrator.report.verify import render_verify
+
+VERDICTS = {
+    Verdict.PASS: ExitCode.OK,
+    Verdict.FAIL: ExitCode.FAILED,
+    Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+}
+
+
+def _plan_code(outcome: PlanOutcome) -> ExitCode:
+    if outcome.plan.refusals:
+        return ExitCode.ENVIRONMENT
+    return ExitCode.FAILED if outcome.changes else ExitCode.OK
+
+
+def _down_code(outcome: DownOutcome) -> ExitCode:
+    return ExitCode.ENVIRONMENT if outcome.left else ExitCode.OK
+
+
+def _findings_code(findings: list[Finding]) -> ExitCode:
+    return ExitCode.ENVIRONMENT if any(finding.ok is False for finding in findings) else ExitCode.OK
+
+
+UP = Presentation[UpOutcome](
+    text=lambda outcome, journal, _width: render_up(outcome, journal),
+    document=documents.up_document,
+)
+PLAN = Presentation[PlanOutcome](
+    text=lambda outcome, _journal, _width: render_plan(outcome),
+    document=lambda outcome, _journal: documents.plan_document(outcome),
+    exit_code=_plan_code,
+)
+VERIFY = Presentation[VerifyOutcome](
+    text=lambda outcome, _journal, width: render_verify(outcome, width),
+    document=documents.verify_document,
+    exit_code=lambda outcome: VERDICTS[outcome.report.verdict],
+)
+DOWN = Presentation[DownOutcome](
+    text=lambda outcome, journal, _width: render_down(outcome, journal),
+    document=documents.down_document,
+    exit_code=_down_code,
+)
+STATUS = Presentation[StatusOutcome](
+    text=lambda outcome, _journal, _width: render_status(outcome),
+    document=lambda outcome, _journal: documents.status_document(outcome),
+)
+DOCTOR = Presentation[list[Finding]](
+    text=lambda findings, _journal, _width: render_findings(findings),
+    document=lambda findings, _journal: documents.findings_document(findings),
+    exit_code=_findings_code,
+)
+IMAGES = Presentation[list[ImageInfo]](
+    text=lambda images, _journal, _width: render_images(images),
+    document=lambda images, _journal: documents.images_document(images),
+)
+IMAGES_REMOVED = Presentation[list[str]](
+    text=lambda removed, _journal, _width: [Text(f"removed {name}") for name in removed] or [Text("nothing to remove")],
+    document=lambda removed, _journal: {"removed": removed},
+)

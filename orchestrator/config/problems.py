@@ -1,0 +1,71 @@
+"""Where something stands in a file, and the collection of everything that is wrong there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from orchestrator.errors import ConfigError, ConfigProblem
+
+Loc = tuple[str | int, ...]
+"""The way from the root of a document to a value: keys of mappings and positions in lists."""
+
+Value = TypeVar("Value")
+
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class Loaded(Generic[Value]):
+    """What a file says, and what is allowed in it but probably not meant."""
+
+    value: Value
+    warnings: tuple[ConfigProblem, ...] = ()
+
+
+def path_of(loc: Loc) -> str:
+    """The place as people write it: ``nodes[1].ssh.port``; keys with other characters are quoted."""
+    path = ""
+    for part in loc:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif not _PLAIN_KEY.fullmatch(part):
+            path += f'["{part}"]'
+        else:
+            path += f".{part}" if path else part
+    return path
+
+
+class Report:
+    """Collects the problems of one file.
+
+    ``lines`` maps places to lines; a place without a line has that of the nearest place around it.
+    """
+
+    def __init__(self, file: Path, lines: Mapping[Loc, int]) -> None:
+        self._file = file
+        self._lines = lines
+        self.errors: list[ConfigProblem] = []
+        self.warnings: list[ConfigProblem] = []
+
+    def line(self, loc: Loc) -> int:
+        """The line where the place stands; 1 where nothing is known."""
+        for end in range(len(loc), -1, -1):
+            if loc[:end] in self._lines:
+                return self._lines[loc[:end]]
+        return 1
+
+    def error(self, loc: Loc, message: str, *, line: int = 0) -> None:
+        """Something that keeps the file from being used; ``line`` overrides the line of the place."""
+        self.errors.append(ConfigProblem(self._file, line or self.line(loc), path_of(loc), message))
+
+    def warn(self, loc: Loc, message: str) -> None:
+        """Something that is allowed but probably not meant."""
+        self.warnings.append(ConfigProblem(self._file, self.line(loc), path_of(loc), message))
+
+    def as_error(self) -> ConfigError:
+        """Everything found so far as one error, each problem once."""
+        return ConfigError(sorted(set(self.errors)))

@@ -1,0 +1,141 @@
+"""The container image of the labs: Debian's nginx, unpacked, in the format of ``docker load``.
+
+No engine is needed to make it: mmdebstrap unpacks the packages and this module writes the archive as the image
+specification describes it (https://github.com/moby/docker-image-spec, "Combined Image JSON + Filesystem
+Changeset Format"). All times are zero, so the same packages always give the same image id.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.images.debian import RootTar, build_tar
+from orchestrator.model.image import LabImage
+from orchestrator.runtime import paths
+from orchestrator.runtime.context import Context
+
+REFERENCE = "swarm-mesh-lab/nginx:1"
+SUITE = "trixie"
+PACKAGES = ("nginx-light", "busybox-static")
+
+_DROPPED = (
+    "./dev/",
+    "./var/lib/dpkg",
+    "./var/cache",
+    "./etc/apt",
+    "./usr/share/doc",
+    "./usr/share/man",
+    "./usr/share/locale",
+)
+_FILES = {
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\n",
+    "etc/group": "root:x:0:\nwww-data:x:33:\n",
+    "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+    "etc/nginx/conf.d/default.conf": "server { listen 80 default_server; return 200 'swarm-mesh-lab\\n'; }\n",
+}
+_LINKS = {
+    "bin": "usr/bin",
+    "lib": "usr/lib",
+    "lib64": "usr/lib64",
+    "sbin": "usr/sbin",
+    "usr/bin/sh": "busybox",
+    "var/log/nginx/access.log": "/dev/stdout",
+    "var/log/nginx/error.log": "/dev/stderr",
+}
+_FOLDERS = ("etc", "dev", "proc", "sys", "run", "tmp", "root", "usr/bin", "var/lib/nginx", "var/log/nginx", "var/www")
+
+
+def ensure_nginx(context: Context) -> LabImage:
+    """The nginx image from the cache; built there first where it is missing (some seconds)."""
+    folder = paths.cache_root() / "containers"
+    archive = folder / "nginx-1.tar"
+    if not archive.exists():
+        paths.private_dir(folder)
+        with context.step("image nginx", f"build the container image {REFERENCE}") as progress:
+            root = folder / "nginx-root.tar"
+            build_tar(context, RootTar(SUITE, PACKAGES, variant="extract"), root, progress)
+            write_archive(root, folder / "nginx-1.tar.part")
+            root.unlink()
+            (folder / "nginx-1.tar.part").replace(archive)
+    return LabImage(REFERENCE, image_id(archive), archive)
+
+
+def image_id(archive: Path) -> str:
+    """The id of the image in a ``docker load`` archive: the digest of its configuration."""
+    with tarfile.open(archive) as tar:
+        manifest = tar.extractfile("manifest.json")
+        config = json.load(manifest)[0]["Config"] if manifest else ""
+    return "sha256:" + config.removesuffix(".json")
+
+
+def write_archive(root_tar: Path, archive: Path) -> None:
+    """Write a ``docker load`` archive whose only layer holds the files of ``root_tar`` that nginx needs."""
+    layer = _layer(root_tar)
+    digest = hashlib.sha256(layer).hexdigest()
+    config = json.dumps(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "created": "1970-01-01T00:00:00Z",
+            "config": {
+                "Cmd": ["nginx", "-g", "daemon off;"],
+                "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
+                "ExposedPorts": {"80/tcp": {}},
+                "StopSignal": "SIGQUIT",
+            },
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+            "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "swarm-mesh-lab"}],
+        },
+        sort_keys=True,
+    ).encode()
+    name = hashlib.sha256(config).hexdigest()
+    manifest = [{"Config": f"{name}.json", "RepoTags": [REFERENCE], "Layers": [f"{digest}/layer.tar"]}]
+    with tarfile.open(archive, "w") as tar:
+        _add(tar, f"{name}.json", config)
+        _add(tar, f"{digest}/layer.tar", layer)
+        _add(tar, "manifest.json", json.dumps(manifest).encode())
+
+
+def _layer(root_tar: Path) -> bytes:
+    """The layer: the unpacked packages less what no process in the container reads, with a few files of ours."""
+    buffer = io.BytesIO()
+    with tarfile.open(root_tar) as source, tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as layer:
+        for name in _FOLDERS:
+            _add_entry(layer, name, tarfile.DIRTYPE)
+        for name, target in _LINKS.items():
+            _add_entry(layer, name, tarfile.SYMTYPE, target)
+        for name, text in _FILES.items():
+            _add(layer, name, text.encode())
+        for member, data in _kept(source):
+            layer.addfile(member, data)
+    return buffer.getvalue()
+
+
+def _kept(source: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, io.BufferedIOBase | None]]:
+    """The members that go into the layer, without times and in a stable order."""
+    taken = {*_FILES, *_LINKS, *_FOLDERS, "."}
+    for member in sorted(source.getmembers(), key=lambda member: member.name):
+        name = member.name.removeprefix("./")
+        if name in taken or any(f"./{name}/".startswith(dropped) for dropped in _DROPPED):
+            continue
+        kept = copy.copy(member)
+        kept.name, kept.mtime, kept.uname, kept.gname, kept.pax_headers = name, 0, "", "", {}
+        yield kept, source.extractfile(member) if member.isreg() else None  # type: ignore[misc]
+
+
+def _add_entry(tar: tarfile.TarFile, name: str, kind: bytes, target: str = "") -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname, entry.mode = kind, target, 0o755
+    tar.addfile(entry)
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(data)
+    tar.addfile(entry, io.BytesIO(data))

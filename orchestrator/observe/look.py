@@ -1,0 +1,120 @@
+"""Ask the engines what is there. Reads only; few calls, all nodes at once."""
+
+# The stubs of the docker SDK leave many of its methods untyped.
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from docker import APIClient
+from docker.errors import NotFound
+
+from orchestrator.errors import NodeError
+from orchestrator.model.observed import ClusterView, NodeView, Problem, SwarmState, SwarmView
+from orchestrator.observe.parse import (
+    TASK_LABEL,
+    Raw,
+    is_overlay,
+    parse_config,
+    parse_network,
+    parse_node,
+    parse_service,
+    parse_swarm_node,
+    parse_task,
+)
+from orchestrator.runtime.context import Context
+from orchestrator.runtime.fanout import fan_out
+from orchestrator.transport.base import Host, problem_of
+from orchestrator.transport.engine_errors import engine_errors
+
+
+def observe(context: Context, hosts: Mapping[str, Host | Problem], images: Collection[str]) -> ClusterView:
+    """Look at all nodes at once, and at the swarm through the first manager that answers.
+
+    ``images`` are the references that labs use. A node that cannot be asked is in the view with its problem.
+    """
+    results = fan_out(list(hosts), lambda name: _observe_host(name, hosts[name], images))
+    context.check()
+    views = tuple(result.get() for result in results)
+    return ClusterView(views, _through_a_manager(context, views, hosts))
+
+
+def _observe_host(name: str, host: Host | Problem, images: Collection[str]) -> NodeView:
+    if isinstance(host, Problem):
+        return NodeView(name, reachable=False, problem=host)
+    try:
+        return observe_node(host, images)
+    except NodeError as error:
+        return NodeView(name, reachable=False, problem=problem_of(error))
+
+
+def _through_a_manager(
+    context: Context, views: Collection[NodeView], hosts: Mapping[str, Host | Problem]
+) -> SwarmView | None:
+    for view in views:
+        host = hosts[view.name]
+        if not view.is_manager or isinstance(host, Problem):
+            continue
+        try:
+            return observe_swarm(host, view.name)
+        except NodeError as error:
+            context.check()
+            context.notice(
+                f"manager {view.name} cannot tell the swarm: {error.message}", level="warning", node=view.name
+            )
+    return None
+
+
+def observe_node(host: Host, images: Collection[str]) -> NodeView:
+    """One node as its own engine tells it. Raises ``NodeError``."""
+    engine = host.engine()
+    with engine_errors(host.name, "GET /info"):
+        info = engine.info()
+    active = (info.get("Swarm") or {}).get("LocalNodeState") == SwarmState.ACTIVE
+    with engine_errors(host.name, "list images and containers"):
+        return parse_node(
+            host.name,
+            info,
+            api_version=engine.api_version,
+            images={name: identity for name in images if (identity := image_id(engine, name))},
+            ingress=_ingress(engine) if active else None,
+            containers=engine.containers(filters={"label": TASK_LABEL}) if active else (),
+        )
+
+
+def image_id(engine: APIClient, reference: str) -> str:
+    """The local id of an image, "" where the engine does not have it. Raises what the docker SDK raises."""
+    try:
+        return str(engine.inspect_image(reference)["Id"])
+    except NotFound:
+        return ""
+
+
+def _ingress(engine: APIClient) -> Raw:
+    try:
+        network: Raw = engine.inspect_network("ingress")
+    except NotFound:
+        return {}
+    return network
+
+
+def observe_swarm(host: Host, name: str) -> SwarmView:
+    """The swarm as the manager ``name`` tells it. Raises ``NodeError``, also where the node is no manager."""
+    engine = host.engine()
+    with engine_errors(name, "GET /swarm"):
+        swarm = engine.inspect_swarm()
+    with engine_errors(name, "list the swarm's objects"):
+        nodes, networks, configs = engine.nodes(), engine.networks(), engine.configs()
+        services, tasks = engine.services(), engine.tasks()
+    network_names = {raw["Id"]: raw["Name"] for raw in networks}
+    service_names = {raw["ID"]: raw["Spec"]["Name"] for raw in services}
+    return SwarmView(
+        seen_by=name,
+        cluster_id=swarm["ID"],
+        labels=dict(swarm["Spec"].get("Labels") or {}),
+        nodes=tuple(parse_swarm_node(raw) for raw in nodes),
+        networks=tuple(parse_network(raw) for raw in networks if is_overlay(raw)),
+        configs=tuple(parse_config(raw) for raw in configs),
+        services=tuple(parse_service(raw, network_names) for raw in services),
+        tasks=tuple(parse_task(raw, service_names) for raw in tasks),
+    )

@@ -1,0 +1,35 @@
+"""From what is there to what is wanted: the plans of ``lab up`` and ``lab down``."""
+
+from __future__ import annotations
+
+from orchestrator.model.inventory import Inventory
+from orchestrator.model.observed import ClusterView
+from orchestrator.model.plan import Plan
+from orchestrator.planning.cluster import places
+from orchestrator.planning.down import plan_down, plan_remove_labs
+from orchestrator.planning.members import plan_members
+from orchestrator.planning.objects import image_steps, object_notes, object_steps
+from orchestrator.planning.refusals import refusals
+from orchestrator.planning.resolve import Wanted
+from orchestrator.planning.survey import survey
+
+__all__ = ["plan_down", "plan_remove_labs", "plan_up"]
+
+
+def plan_up(inventory: Inventory, wanted: Wanted, view: ClusterView) -> Plan:
+    """The steps from ``view`` to the nodes of ``inventory`` in one swarm with everything ``wanted`` running in it.
+
+    A cluster that is as wanted gives an empty plan. Where something that is not ours stands in the way, the plan holds
+    only refusals. Nodes that cannot be reached are left out, with a note. Objects of ours whose lab is not among the
+    wanted ones stay as they are: another ``lab up`` may have made them.
+    """
+    found = survey(inventory.name, wanted, view.swarm)
+    stopping = refusals(inventory, found, view)
+    if stopping:
+        return Plan(refusals=stopping)
+    members = plan_members(inventory, view)
+    images = tuple(image_steps(wanted, places(inventory.nodes, view)))
+    ready = tuple(step.id for step in members.steps)
+    objects = object_steps(found, members.swarm, ready, images)
+    notes = (*members.notes, *object_notes(found, view.swarm))
+    return Plan(steps=(*members.steps, *images, *objects), notes=notes)

@@ -1,0 +1,60 @@
+"""What shall exist in the swarm: the objects of all labs, marked as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from orchestrator.model.image import LabImage
+from orchestrator.model.inventory import Inventory
+from orchestrator.model.lab import ConfigObject, Lab, Network, Service
+from orchestrator.model.labels import ownership
+
+Labelled = TypeVar("Labelled", Service, Network, ConfigObject)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Everything that shall exist, in the order of the lab files.
+
+    Services that use a lab image name its id; ``images`` maps the references of the lab images that some service
+    uses to these images. ``labs`` are the names of the labs, also of those that are empty.
+    """
+
+    labs: tuple[str, ...] = ()
+    services: tuple[Service, ...] = ()
+    networks: tuple[Network, ...] = ()
+    configs: tuple[ConfigObject, ...] = ()
+    images: dict[str, LabImage] = field(default_factory=dict)
+
+
+def wanted(inventory: Inventory, labs: Sequence[Lab], images: Mapping[str, LabImage]) -> Wanted:
+    """The objects of ``labs`` with the labels that mark them as made for this inventory.
+
+    ``images`` are the lab images there are, by reference. External networks keep their labels: they are not ours.
+    """
+    used = {service.image for lab in labs for service in lab.services}
+    return Wanted(
+        labs=tuple(lab.name for lab in labs),
+        services=tuple(
+            _by_id(_marked(service, inventory.name, lab.name), images) for lab in labs for service in lab.services
+        ),
+        networks=tuple(
+            network if network.external else _marked(network, inventory.name, lab.name)
+            for lab in labs
+            for network in lab.networks
+        ),
+        configs=tuple(_marked(config, inventory.name, lab.name) for lab in labs for config in lab.configs),
+        images={reference: image for reference, image in images.items() if reference in used},
+    )
+
+
+def _marked(thing: Labelled, cluster: str, lab: str) -> Labelled:
+    return replace(thing, labels={**thing.labels, **ownership(cluster, lab)})
+
+
+def _by_id(service: Service, images: Mapping[str, LabImage]) -> Service:
+    """The service with its image named by id, which no engine ever tries to pull."""
+    image = images.get(service.image)
+    return service if image is None else replace(service, image=image.id)

@@ -1,0 +1,149 @@
+"""Who is to blame when some of many ways fail: the fewest nodes that explain all failures.
+
+Two things can fail on the way of a request. *Access*: the vantage does not get into the entry node; then every request
+of that way fails. *Path*: the entry node does not get to a task on another node (VXLAN); then requests fail from
+everywhere, in the rhythm in which round robin picks that task. Each failure concerns two nodes. A node that takes part
+in most of them is blamed; where two take part in equally many, both are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from orchestrator.model.observed import ClusterView, LiveTask, SwarmState
+from orchestrator.model.probe import Expectation, Outcome
+from orchestrator.planning.cluster import running, why_unreachable
+from orchestrator.planning.tally import Way, by_entry, seen_tasks
+
+Pair = tuple[str, str]
+
+READY = "ready"
+"""State of a member from which the managers hear (``Status.State`` of ``GET /nodes``)."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One published port of one service with all that was seen of it.
+
+    ``names`` maps node ids to node names; ``trouble`` tells of nodes that something is known to be wrong with.
+    ``mesh`` is false for a port in host mode, at which a node hands requests to its own task only.
+    """
+
+    service: str
+    port: int
+    ways: tuple[Way, ...]
+    tasks: tuple[LiveTask, ...]
+    names: Mapping[str, str]
+    trouble: Mapping[str, str]
+    mesh: bool = True
+
+    def host(self, task: LiveTask) -> str:
+        """The name of the node on which a task runs."""
+        return self.names.get(task.node_id, task.node_id)
+
+    @cached_property
+    def hosts(self) -> tuple[str, ...]:
+        """The nodes on which tasks run."""
+        return tuple(dict.fromkeys(self.host(task) for task in self.tasks))
+
+    @cached_property
+    def conclusive(self) -> tuple[Way, ...]:
+        """The ways that tell something of where answers are due."""
+        return tuple(way for way in self.ways if way.conclusive and way.probe.expect is Expectation.ANSWER)
+
+    def through(self, entry: str) -> list[Way]:
+        """The conclusive ways through an entry node."""
+        return [way for way in self.conclusive if way.entry == entry]
+
+    @cached_property
+    def silent(self) -> bool:
+        """Whether nothing answers anywhere."""
+        return bool(self.conclusive) and all(way.dead for way in self.conclusive)
+
+    @cached_property
+    def mute(self) -> frozenset[str]:
+        """Entries that let nobody in, not even the node itself."""
+        return frozenset(entry for entry, ways in by_entry(self.conclusive).items() if all(way.dead for way in ways))
+
+    @cached_property
+    def never_seen(self) -> tuple[LiveTask, ...]:
+        """Running tasks that answered nobody, where others did."""
+        seen = seen_tasks(self.conclusive)
+        return tuple(task for task in self.tasks if self.mesh and seen and task.id not in seen)
+
+    def missed(self, entry: str) -> tuple[LiveTask, ...]:
+        """Running tasks that answered through other entries, but not through this one."""
+        here, anywhere = seen_tasks(self.through(entry)), seen_tasks(self.conclusive)
+        return tuple(task for task in self.tasks if self.mesh and task.id in anywhere and task.id not in here)
+
+    @cached_property
+    def access(self) -> dict[Pair, tuple[str, ...]]:
+        """For each pair of vantage and entry between which nothing gets through: the nodes to blame."""
+        pairs = {(way.vantage, way.entry) for way in self.conclusive if way.dead and not way.own}
+        return _blame(pairs, self._suspects)
+
+    @cached_property
+    def paths(self) -> dict[Pair, tuple[str, ...]]:
+        """For each pair of entry and host of a task between which nothing gets through: the nodes to blame.
+
+        A refused connection has reached somebody, so it says nothing against the path.
+        """
+        lossy = [entry for entry, ways in by_entry(self.conclusive).items() if any(map(_lossy, ways))]
+        pairs = {(entry, self.host(task)) for entry in lossy for task in self.missed(entry)}
+        return _blame({pair for pair in pairs if pair[0] != pair[1]}, self._suspects)
+
+    @cached_property
+    def _suspects(self) -> frozenset[str]:
+        """Nodes with something against them already: known trouble, deaf to all, or no vantage any more."""
+        silent = {way.vantage for way in self.ways if way.unasked}
+        return self.mute | frozenset(self.trouble) | silent
+
+
+def scene(view: ClusterView, service: str, port: int, ways: Sequence[Way], *, mesh: bool) -> Scene:
+    """Put together what is known of a published port; ``mesh`` is false for one in host mode."""
+    swarm = view.swarm
+    names = {member.id: member.hostname for member in swarm.nodes} if swarm else {}
+    names |= {seen.node_id: seen.name for seen in view.nodes if seen.node_id}
+    tasks = running(swarm, service) if swarm else ()
+    return Scene(service, port, tuple(ways), tasks, names, _trouble(view), mesh)
+
+
+def _trouble(view: ClusterView) -> dict[str, str]:
+    """What is known to be wrong with nodes, by name."""
+    members = {member.id: member for member in view.swarm.nodes} if view.swarm else {}
+    found = {
+        member.hostname: f"the managers see it as {member.state}"
+        for member in members.values()
+        if member.state != READY
+    }
+    for seen in view.nodes:
+        member = members.get(seen.node_id)
+        if not seen.reachable:
+            found[seen.name] = f"it cannot be reached: {why_unreachable(seen)}"
+        elif seen.swarm is not SwarmState.ACTIVE:
+            found[seen.name] = f"it is not in the swarm (its state is {seen.swarm})"
+        elif member and member.state != READY:
+            found[seen.name] = f"the managers see it as {member.state}"
+        else:
+            found.pop(seen.name, None)
+    return found
+
+
+def _lossy(way: Way) -> bool:
+    return any(seen.outcome in {Outcome.TIMEOUT, Outcome.UNREACHABLE, Outcome.RESET} for seen in way.bad)
+
+
+def _blame(pairs: Collection[Pair], suspects: Collection[str]) -> dict[Pair, tuple[str, ...]]:
+    """A small set of nodes that takes part in every pair, found greedily; of equals the suspects are taken."""
+    blamed: dict[Pair, tuple[str, ...]] = {}
+    rest = set(pairs)
+    while rest:
+        weight = {node: (times, node in suspects) for node, times in Counter(n for pair in rest for n in pair).items()}
+        worst = {node for node in weight if weight[node] == max(weight.values())}
+        hit = {pair for pair in rest if worst & set(pair)}
+        blamed |= {pair: tuple(node for node in pair if node in worst) for pair in hit}
+        rest -= hit
+    return blamed

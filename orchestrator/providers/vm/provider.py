@@ -1,0 +1,250 @@
+"""The ``vm`` provider: every node of the inventory is a QEMU machine of this user, below one folder per cluster.
+
+::
+
+    STATE/vm/                    0700
+    ├── login_key, known_hosts   how we log in to the nodes, and who they are
+    ├── switch/                  sockets of the cluster LAN
+    └── nodes/NAME/              QEMU's working directory: disk layer, QMP socket, console and log
+        └── identity.json        written last: a node without it is made anew
+
+What runs is found by looking at processes (see :mod:`.processes`), so no file can be wrong about it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.errors import EnvironmentProblem, NodeError
+from orchestrator.model.inventory import Inventory, NodeConfig, SshAddress, VmShape
+from orchestrator.providers.base import Machine, OperatorRoute
+from orchestrator.providers.vm import processes, running
+from orchestrator.providers.vm.files import READY
+from orchestrator.providers.vm.golden import Golden, ensure_golden, make_layer
+from orchestrator.providers.vm.identity import Identity, identity_script
+from orchestrator.providers.vm.image import clean_leftovers
+from orchestrator.providers.vm.keys import new_key_pair
+from orchestrator.providers.vm.machine import CONSOLE, DISK, MachineSpec, Memory
+from orchestrator.providers.vm.running import Running
+from orchestrator.runtime import paths
+from orchestrator.runtime.context import Context
+from orchestrator.runtime.fanout import fan_out
+from orchestrator.transport.base import Host
+from orchestrator.transport.ssh import connect
+
+_BOOT_SECONDS = 300.0
+_CONNECT_SECONDS = 20.0
+_UNUSABLE = ",'\"\n"
+
+
+class VmProvider:
+    """Embedded nodes of one cluster; implements :class:`orchestrator.providers.base.Provider`."""
+
+    def __init__(self, inventory: Inventory, state_dir: Path) -> None:
+        self._inventory = inventory
+        self._root = state_dir / "vm"
+        self._hosts: dict[str, Host] = {}
+        self._lock = threading.Lock()
+
+    def ensure(self, context: Context) -> Sequence[str]:
+        """Make every node run: resume new ones from a golden node, boot those that have stopped."""
+        self._check_path()
+        running_now = set(self._running_nodes())
+        missing = [node for node in self._inventory.nodes if node.name not in running_now]
+        if not missing:
+            return ()
+        paths.private_dir(self._root / "nodes")
+        self._ensure_login_key()
+        goldens = {_shape(node): ensure_golden(context, _shape(node)) for node in missing}
+        self._ensure_switch(context)
+        results = fan_out(missing, lambda node: self._bring_up(context, node, goldens[_shape(node)]))
+        for result in results:
+            result.get()
+        return [node.name for node in missing]
+
+    def machines(self) -> Sequence[Machine]:
+        """State of each node of the inventory, from the processes that run and the folders that exist."""
+        pids = self._running_nodes()
+        found = []
+        for node in self._inventory.nodes:
+            if node.name in pids:
+                found.append(Machine(node.name, "running", f"pid {pids[node.name]}"))
+            else:
+                found.append(Machine(node.name, "stopped" if self._is_made(node.name) else "absent"))
+        return found
+
+    def address(self, node: NodeConfig) -> SshAddress:
+        """How the node's sshd is reached through its forwarded port on loopback."""
+        if node.name not in self._running_nodes():
+            raise NodeError("the machine does not run", node=node.name, hint="start it with: lab up")
+        port = self._machine(node.name).ssh_port()
+        key, known_hosts = self._root / "login_key", self._root / "known_hosts"
+        return SshAddress("127.0.0.1", port, "root", key, known_hosts, host_key_alias=self._alias(node.name))
+
+    def connect(self, context: Context, node: NodeConfig) -> Host:
+        """An open connection: the one over which the node got its identity, if it was made in this run."""
+        with self._lock:
+            host = self._hosts.get(node.name)
+        if host is None:
+            context.check()
+            host = connect(self.address(node), name=node.name, timeout=_CONNECT_SECONDS)
+            self._keep(node.name, host)
+        return host
+
+    def operator_route(self, node: NodeConfig, port: int) -> OperatorRoute:
+        """A port on loopback that leads to the node's published port; QEMU forwards it from now on."""
+        if node.name not in self._running_nodes():
+            return OperatorRoute(absent="the machine does not run")
+        return OperatorRoute("127.0.0.1", self._machine(node.name).forward(port))
+
+    def destroy(self, context: Context) -> Sequence[str]:
+        """End every process of this cluster and delete its machines, whatever state they are in."""
+        for host in self._hosts.values():
+            host.close()
+        self._hosts.clear()
+        clean_leftovers()
+        found = processes.find(f"{self._root}/")
+        removed = sorted({Path(process.label).name for process in found} - {"switch"} | set(self._node_folders()))
+        if found or self._root.exists():
+            with context.step("machines rm", f"end and delete {', '.join(removed) or 'what was begun'}"):
+                processes.end(found)
+                shutil.rmtree(self._root, ignore_errors=True)
+        return removed
+
+    def _bring_up(self, context: Context, node: NodeConfig, golden: Golden) -> None:
+        if self._is_made(node.name):
+            with context.step(f"boot {node.name}", "boot the stopped machine", node=node.name):
+                self._boot(context, node, golden)
+        else:
+            with context.step(f"resume {node.name}", "resume a new machine", node=node.name):
+                self._resume(context, node, golden)
+
+    def _boot(self, context: Context, node: NodeConfig, golden: Golden) -> None:
+        console = self._folder(node.name) / CONSOLE
+        offset = console.stat().st_size if console.exists() else 0
+        machine = running.start(context, node.name, self._folder(node.name), self._spec(node, golden))
+        machine.await_console(context, READY, _BOOT_SECONDS, offset=offset)
+
+    def _resume(self, context: Context, node: NodeConfig, golden: Golden) -> None:
+        folder = self._folder(node.name)
+        processes.end(processes.find(running.label_of(folder)))
+        shutil.rmtree(folder, ignore_errors=True)
+        paths.private_dir(folder)
+        make_layer(golden.disk, "qcow2", folder / DISK)
+        machine = running.start(context, node.name, folder, self._spec(node, golden, resume=True))
+        machine.resume(context, golden.state)
+        host = connect(golden.login(machine.ssh_port()), name=node.name, timeout=_CONNECT_SECONDS)
+        self._keep(node.name, host)
+        with context.closing(host.close):
+            self._give_identity(host, node)
+
+    def _give_identity(self, host: Host, node: NodeConfig) -> None:
+        host_key = new_key_pair()
+        identity = Identity(
+            hostname=node.name,
+            address=f"{node.advertise_addr}/{self._inventory.vm.lan.partition('/')[2]}",
+            machine_id=uuid.uuid4().hex,
+            engine_id=str(uuid.uuid4()),
+            host_key=host_key,
+            authorized_key=(self._root / "login_key.pub").read_text().strip(),
+            hosts={other.name: other.advertise_addr or "" for other in self._inventory.nodes},
+            internet=self._inventory.vm.internet,
+        )
+        result = host.run(["sh", "-s"], stdin=identity_script(identity, time.time()).encode(), timeout=60.0)
+        if result.exit_code:
+            raise NodeError(
+                "the new machine does not take its identity",
+                node=node.name,
+                details=(result.stdout + result.stderr).splitlines()[-6:],
+                hint="run `lab up` again; it makes the machine anew",
+            )
+        self._record(node.name, identity)
+
+    def _record(self, name: str, identity: Identity) -> None:
+        with self._lock:
+            known_hosts = self._root / "known_hosts"
+            lines = known_hosts.read_text().splitlines() if known_hosts.exists() else []
+            kept = [line for line in lines if line.split()[0] != self._alias(name)]
+            text = "\n".join([*kept, f"{self._alias(name)} {identity.host_key.public}", ""])
+            paths.write_atomic(known_hosts, text.encode())
+        made = {"machine_id": identity.machine_id, "address": identity.address, "mac": identity.mac}
+        paths.write_atomic(self._folder(name) / "identity.json", json.dumps(made).encode())
+
+    def _spec(self, node: NodeConfig, golden: Golden, *, resume: bool = False) -> MachineSpec:
+        return MachineSpec(
+            label=running.label_of(self._folder(node.name)),
+            shape=golden.shape,
+            accel=golden.accel.name,
+            boot=golden.boot,
+            lan=str(self._root / "switch"),
+            internet=self._inventory.vm.internet,
+            memory=Memory(golden.memory, shared=False) if resume else None,
+            incoming=resume,
+        )
+
+    def _ensure_switch(self, context: Context) -> None:
+        folder = self._root / "switch"
+        if processes.find(str(folder)):
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        command = ["vde_switch", "-sock", str(folder), "-mod", "600", "-daemon"]
+        pid = processes.start(command, self._root, "switch.log", "the cluster LAN")
+        for _ in range(500):
+            if (folder / "ctl").exists():
+                return
+            if not processes.alive(pid) and not processes.find(str(folder)):
+                break
+            context.wait(0.01)
+        raise EnvironmentProblem(
+            "vde_switch did not start", details=processes.tail_of(self._root / "switch.log"), hint="run: lab doctor"
+        )
+
+    def _ensure_login_key(self) -> None:
+        if not (self._root / "login_key.pub").exists():
+            pair = new_key_pair()
+            paths.write_atomic(self._root / "login_key", pair.private.encode())
+            paths.write_atomic(self._root / "login_key.pub", pair.public.encode())
+
+    def _check_path(self) -> None:
+        bad = [letter for letter in _UNUSABLE if letter in str(self._root) or letter in str(paths.cache_root())]
+        if bad:
+            raise EnvironmentProblem(
+                f"QEMU cannot work below a folder whose name contains {bad[0]!r}: {self._root}",
+                hint=f"choose other folders with {paths.STATE_VARIABLE} and {paths.CACHE_VARIABLE}",
+            )
+
+    def _keep(self, name: str, host: Host) -> None:
+        with self._lock:
+            self._hosts[name] = host
+
+    def _machine(self, name: str) -> Running:
+        return Running(name, self._folder(name))
+
+    def _running_nodes(self) -> dict[str, int]:
+        """Names of nodes that run and have an identity, with the pid of their QEMU."""
+        folder = str(self._root / "nodes") + "/"
+        found = {Path(process.label).name: process.pid for process in processes.find(folder)}
+        return {name: pid for name, pid in found.items() if self._is_made(name)}
+
+    def _node_folders(self) -> list[str]:
+        nodes = self._root / "nodes"
+        return [folder.name for folder in nodes.iterdir()] if nodes.is_dir() else []
+
+    def _is_made(self, name: str) -> bool:
+        return (self._folder(name) / "identity.json").exists()
+
+    def _folder(self, name: str) -> Path:
+        return self._root / "nodes" / name
+
+    def _alias(self, name: str) -> str:
+        return f"{name}.{self._inventory.name}"
+
+
+def _shape(node: NodeConfig) -> VmShape:
+    return node.vm or VmShape()

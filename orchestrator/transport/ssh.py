@@ -1,0 +1,228 @@
+"""A node over SSH: commands, TCP connections that start on the node, and its engine's API."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import paramiko
+
+from orchestrator.errors import NodeError
+from orchestrator.transport.base import KINDS, ChannelFailed, CommandResult, Stream, problem_of
+from orchestrator.transport.login import KEEPALIVE_SECONDS, log_in
+from orchestrator.transport.wire import BROKE, SILENT, Wire
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+    from orchestrator.model.inventory import SshAddress
+    from orchestrator.transport.engine import Engine
+
+__all__ = ["SshHost", "connect", "problem_of"]
+
+OPEN_SECONDS = 10.0
+"""How long the node's sshd may take to open a session or a UNIX socket."""
+
+_CHUNK = 65536
+
+
+def connect(address: SshAddress, *, name: str, timeout: float = 10.0) -> SshHost:
+    """Log in to a node. ``timeout`` (seconds) bounds dialling, the handshake and authentication, each.
+
+    The host key must stand in the known_hosts file; nothing is ever added to it. Raises ``NodeError``.
+    """
+    client = log_in(address, name=name, timeout=timeout)
+    return SshHost(client, name=name, user=address.user)
+
+
+class SshHost:
+    """An open SSH connection to one node; implements :class:`orchestrator.transport.base.Host`."""
+
+    def __init__(self, client: paramiko.SSHClient, *, name: str, user: str) -> None:
+        from orchestrator.transport.engine import Engine
+
+        wire = client.get_transport()
+        assert isinstance(wire, Wire)  # noqa: S101 (made by our own factory)
+        wire.set_keepalive(KEEPALIVE_SECONDS)
+        self._client = client
+        self._wire = wire
+        self._name = name
+        self._user = user
+        self._engine: Engine = Engine(name, self._open_socket, self._open_command, root=user == "root")
+
+    @property
+    def name(self) -> str:
+        """The node's name in the inventory."""
+        return self._name
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection still stands, as far as this side knows."""
+        return bool(self._wire.is_active())
+
+    def run(
+        self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0, root: bool = False
+    ) -> CommandResult:
+        """Run a command and wait for its end; see :class:`orchestrator.transport.base.Host`."""
+        elevated = root and self._user != "root"
+        words = ("sudo", "-n", "--", *argv) if elevated else tuple(argv)
+        result = self._execute(words, stdin, timeout)
+        if elevated and result.exit_code != 0 and result.stderr.startswith("sudo: "):
+            raise NodeError(
+                f"user {self._user} may not run commands as root: {result.stderr.strip()}",
+                node=self._name,
+                kind="auth",
+                hint="log in as root, or let the user run sudo without a password",
+            )
+        return CommandResult(tuple(argv), result.exit_code, result.stdout, result.stderr)
+
+    def open_tcp(self, address: str, port: int, *, timeout: float) -> Stream:
+        """A TCP connection that starts on the node. Raises ``ChannelFailed``, of kind ``dead`` if the node is."""
+        try:
+            channel = self._wire.open_tcp(address, port, timeout=timeout)
+        except ChannelFailed as failure:
+            if failure.kind == "timeout" and not self._wire.answers():
+                raise ChannelFailed("dead", SILENT) from failure
+            raise
+        return ChannelStream(channel, self._wire)
+
+    def engine(self) -> APIClient:
+        """A client of the node's engine for the calling thread. Raises ``NodeError``."""
+        return self._engine.client()
+
+    def close(self) -> None:
+        """Close the connection and everything on it: blocked reads of other threads end."""
+        self._client.close()
+        self._wire.close()
+
+    def _open_socket(self, path: str) -> paramiko.Channel:
+        return self._wire.open_streamlocal(path, timeout=OPEN_SECONDS)
+
+    def _open_command(self, argv: Sequence[str], timeout: float = OPEN_SECONDS) -> paramiko.Channel:
+        """Start a command. Raises ``ChannelFailed``, or paramiko's error where sshd refuses to run it."""
+        channel = self._wire.open_command(timeout=timeout)
+        # exec_command waits without end for sshd's word; closing the channel is what ends it.
+        watchdog = _watchdog(timeout, channel)
+        try:
+            channel.exec_command(shlex.join(argv))
+        finally:
+            watchdog.cancel()
+        return channel
+
+    def _execute(self, argv: tuple[str, ...], stdin: bytes, timeout: float) -> CommandResult:
+        started = time.monotonic()
+        command = shlex.join(argv)
+        try:
+            channel = self._open_command(argv, timeout)
+        except ChannelFailed as failure:
+            raise self._failed(
+                command, f"could not be started: {failure}", KINDS.get(failure.kind, "engine")
+            ) from failure
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            late = time.monotonic() - started >= timeout
+            what = f"could not be started within {timeout:.1f} s" if late else f"could not be started: {error}"
+            raise self._failed(command, what, "timeout" if late else "engine") from error
+        watchdog = _watchdog(max(0.0, timeout - (time.monotonic() - started)), channel)
+        try:
+            stdout, stderr = _exchange(channel, stdin)
+            channel.status_event.wait()
+        finally:
+            watchdog.cancel()
+            channel.close()
+        if channel.exit_status < 0:
+            raise self._no_exit_code(command, time.monotonic() - started, timeout)
+        text = stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace")
+        return CommandResult(argv, channel.exit_status, *text)
+
+    def _no_exit_code(self, command: str, elapsed: float, timeout: float) -> NodeError:
+        if not self._wire.is_active():
+            return self._failed(command, f"the SSH connection broke after {elapsed:.1f} s", "unreachable")
+        if elapsed >= timeout:
+            return self._failed(command, f"did not end within {timeout:.1f} s ({elapsed:.1f} s elapsed)", "timeout")
+        return self._failed(command, "was ended by a signal")
+
+    def _failed(self, command: str, what: str, kind: str = "engine") -> NodeError:
+        return NodeError(
+            f"the command `{command}` {what}", node=self._name, kind=kind, hint="try it by hand in a shell on the node"
+        )
+
+
+class ChannelStream:
+    """A channel as a :class:`orchestrator.transport.base.Stream` that tells a silent target from a dead node."""
+
+    def __init__(self, channel: paramiko.Channel, wire: Wire) -> None:
+        self._channel = channel
+        self._wire = wire
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send all of ``data``. Raises ``OSError`` where the target hung up, ``ChannelFailed`` where the node did."""
+        try:
+            self._channel.sendall(data)
+        except TimeoutError:
+            raise
+        except (OSError, paramiko.SSHException) as error:
+            if not self._wire.is_active():
+                raise ChannelFailed("dead", BROKE) from error
+            raise ConnectionResetError(str(error)) from error
+
+    def recv(self, size: int, /) -> bytes:
+        """At most ``size`` bytes. Raises ``TimeoutError``, or ``ChannelFailed`` where the node itself is gone."""
+        try:
+            data = self._channel.recv(size)
+        except TimeoutError:
+            if not self._wire.answers():
+                raise ChannelFailed("dead", SILENT) from None
+            raise
+        if not data and not self._wire.is_active():
+            raise ChannelFailed("dead", BROKE)
+        return data
+
+    def settimeout(self, seconds: float | None, /) -> None:
+        """Bound every following send and receive."""
+        self._channel.settimeout(seconds)
+
+    def close(self) -> None:
+        """Close; may be called twice."""
+        self._channel.close()
+
+
+def _watchdog(seconds: float, channel: paramiko.Channel) -> threading.Timer:
+    """Closes the channel when the time is up, which ends whatever anybody waits for on it."""
+    timer = threading.Timer(seconds, channel.close)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def _exchange(channel: paramiko.Channel, stdin: bytes) -> tuple[bytes, bytes]:
+    """Send ``stdin`` and read both outputs to their ends, all at once: a full pipe on one must not block another."""
+    errors = bytearray()
+
+    def read_errors() -> None:
+        while data := channel.recv_stderr(_CHUNK):
+            errors.extend(data)
+
+    def write() -> None:
+        try:
+            for start in range(0, len(stdin), _CHUNK):
+                channel.sendall(stdin[start : start + _CHUNK])
+            channel.shutdown_write()
+        except OSError:
+            pass  # the command does not read its input to the end, which is its own business
+
+    helpers = [threading.Thread(target=read_errors, daemon=True)]
+    if stdin:
+        helpers.append(threading.Thread(target=write, daemon=True))
+    else:
+        write()
+    for helper in helpers:
+        helper.start()
+    output = bytearray()
+    while data := channel.recv(_CHUNK):
+        output.extend(data)
+    for helper in helpers:
+        helper.join()
+    return bytes(output), bytes(errors)

@@ -1,0 +1,71 @@
+"""Connections to all nodes at once; a node that cannot be reached is data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+
+from orchestrator.errors import Interrupted, LabError
+from orchestrator.model.inventory import NodeConfig
+from orchestrator.model.observed import Problem
+from orchestrator.providers.base import Machine, Provider
+from orchestrator.runtime.context import Context
+from orchestrator.runtime.fanout import Result, fan_out
+from orchestrator.transport.base import Host, problem_of
+
+Hosts = Mapping[str, Host | Problem]
+"""Every node of the inventory by name: the connection to it, or why there is none."""
+
+NOT_RUNNING = ("stopped", "absent")
+"""States of a machine to which no connection is tried."""
+
+
+@contextmanager
+def connections(context: Context, provider: Provider, nodes: Sequence[NodeConfig]) -> Iterator[Hosts]:
+    """Connect to ``nodes`` in parallel; closes what was opened at the end, or at once when cancelled."""
+    machines = {machine.name: machine for machine in provider.machines()}
+
+    def connect(node: NodeConfig) -> Host | Problem:
+        return _not_running(node.name, machines) or provider.connect(context, node)
+
+    with ExitStack() as stack:
+        hosts: dict[str, Host | Problem] = {}
+        for result in fan_out(nodes, connect):
+            hosts[result.item.name] = outcome = _outcome(result)
+            if not isinstance(outcome, Problem):
+                stack.callback(outcome.close)
+                stack.enter_context(context.closing(outcome.close))
+        context.check()
+        yield hosts
+
+
+@contextmanager
+def connected(context: Context, provider: Provider, nodes: Sequence[NodeConfig]) -> Iterator[Hosts]:
+    """As :func:`connections`, and the connecting itself is reported as a phase."""
+    with ExitStack() as stack:
+        with context.phase("connect", "Connect to the nodes") as phase:
+            hosts = stack.enter_context(connections(context, provider, nodes))
+            lost = unreachable(hosts)
+            phase.summary = f"{len(hosts) - len(lost)} of {len(hosts)}"
+        for name, problem in lost.items():
+            context.notice(problem.message, level="warning", node=name)
+        yield hosts
+
+
+def unreachable(hosts: Hosts) -> dict[str, Problem]:
+    """The nodes to which no connection stands, and why."""
+    return {name: host for name, host in hosts.items() if isinstance(host, Problem)}
+
+
+def _outcome(result: Result[NodeConfig, Host | Problem]) -> Host | Problem:
+    """A failed connection as a problem; what is no answer of a node (a bug, an interruption) is raised."""
+    if isinstance(result.error, LabError) and not isinstance(result.error, Interrupted):
+        return problem_of(result.error)
+    return result.get()
+
+
+def _not_running(name: str, machines: Mapping[str, Machine]) -> Problem | None:
+    machine = machines.get(name)
+    if machine is None or machine.state not in NOT_RUNNING:
+        return None
+    return Problem("unreachable", f"the machine is {machine.state}", "`lab up` makes or starts it")

@@ -1,0 +1,87 @@
+"""``lab down``: take away exactly what we made, by labels and state, never by the lab files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.apply.execute import apply_plan
+from orchestrator.errors import NodeError
+from orchestrator.model.inventory import Inventory, ProviderKind
+from orchestrator.model.observed import ClusterView
+from orchestrator.model.outcome import DownOutcome, LeftBehind
+from orchestrator.model.plan import Plan
+from orchestrator.observe import observe
+from orchestrator.planning.diff import plan_down, plan_remove_labs
+from orchestrator.providers.base import Provider
+from orchestrator.runtime.context import Context
+from orchestrator.runtime.state import ClusterState, remove_state, save_state, state_file
+from orchestrator.usecases.connect import Hosts, connected, unreachable
+from orchestrator.usecases.memory import swarm_is_ours, with_swarm, without_labs
+from orchestrator.usecases.verify import check_labs, labs_up
+
+
+def down(context: Context, inventory: Inventory, state: ClusterState | None, provider: Provider) -> DownOutcome:
+    """Take the whole cluster away; safe to repeat, and right after a crash at any point."""
+    plan, left = Plan(), tuple[LeftBehind, ...]()
+    if inventory.provider is ProviderKind.SSH:
+        # The swarm of vm nodes needs no care: it goes with its machines.
+        plan, left = _clean_hosts(context, inventory, state, provider)
+    with context.phase("machines", "Take away the machines") as phase:
+        removed = tuple(provider.destroy(context))
+        phase.summary = ", ".join(removed) or "nothing to take away"
+    if not left:
+        remove_state(inventory.name)
+    return DownOutcome(inventory.name, (), plan, removed, left)
+
+
+def down_labs(
+    context: Context, inventory: Inventory, state: ClusterState | None, labs: Sequence[str], provider: Provider
+) -> DownOutcome:
+    """Take single labs away; the swarm and the machines stay.
+
+    Raises :class:`UsageError` for a lab that is neither up nor remembered, :class:`NodeError` where no manager
+    answers.
+    """
+    with connected(context, provider, inventory.nodes) as hosts:
+        view = _look(context, hosts)
+        if view.swarm is None:
+            raise NodeError("no manager of the swarm answers", hint="`lab status` shows every node")
+        records = state.labs if state else ()
+        check_labs(labs, labs_up(view, inventory.name) | {record.name for record in records})
+        plan = plan_remove_labs(inventory.name, view, labs)
+        _apply(context, plan, hosts, view.swarm.seen_by)
+    if state is not None:
+        save_state(without_labs(state, labs))
+    return DownOutcome(inventory.name, tuple(labs), plan)
+
+
+def _clean_hosts(
+    context: Context, inventory: Inventory, state: ClusterState | None, provider: Provider
+) -> tuple[Plan, tuple[LeftBehind, ...]]:
+    """Clean the hosts that can be reached; what was done, and which hosts could not be cleaned."""
+    with connected(context, provider, inventory.nodes) as hosts:
+        view = _look(context, hosts)
+        if state is not None:
+            # After this run there may be no manager left to tell whose worker a late host is.
+            state = with_swarm(state, view)
+            save_state(state)
+        ours = swarm_is_ours(view, inventory.name, state)
+        plan = plan_down(inventory.name, view, own_swarm=ours, nodes=inventory.nodes)
+        manager = view.swarm.seen_by if view.swarm else inventory.managers[0].name
+        _apply(context, plan, hosts, manager)
+        hint = f"when it is back, repeat `lab down`; if it is gone for good, delete {state_file(inventory.name)}"
+        left = [LeftBehind(name, problem.message, hint) for name, problem in unreachable(hosts).items()]
+    return plan, tuple(left)
+
+
+def _look(context: Context, hosts: Hosts) -> ClusterView:
+    with context.phase("observe", "Look at what is there"):
+        return observe(context, hosts, ())
+
+
+def _apply(context: Context, plan: Plan, hosts: Hosts, manager: str) -> None:
+    if not plan.steps:
+        return
+    with context.phase("apply", "Take away what is ours") as phase:
+        apply_plan(context, plan, hosts, images={}, manager=manager)
+        phase.summary = f"steps done: {len(plan.steps)}"

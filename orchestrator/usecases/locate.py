@@ -1,0 +1,141 @@
+"""Which cluster a command is about: from the inventory file, from what is remembered, or from both."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.config.compose import check_labs_together, load_lab
+from orchestrator.config.inventory import load_inventory
+from orchestrator.errors import ConfigError, ConfigProblem, UsageError
+from orchestrator.model.inventory import Inventory
+from orchestrator.model.lab import Lab
+from orchestrator.runtime.state import ClusterState, list_states, load_state
+
+NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+"""What a cluster's name may be: it becomes a folder."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the files ask for: the argument of ``lab up``."""
+
+    inventory: Inventory
+    labs: tuple[Lab, ...]
+    warnings: tuple[ConfigProblem, ...] = ()
+
+
+@dataclass(frozen=True)
+class Existing:
+    """A cluster as it was brought up (``state``), or, where nothing is remembered, as the inventory names it."""
+
+    inventory: Inventory
+    state: ClusterState | None
+    warnings: tuple[str, ...] = ()
+
+
+def read_wish(file: Path, labs: Sequence[str], env: Mapping[str, str]) -> Wish:
+    """The inventory and the labs (those named, else the inventory's own).
+
+    Raises :class:`ConfigError` with the problems of all files at once, :class:`UsageError` for a lab not found.
+    """
+    loaded = load_inventory(file, env)
+    places = [lab_place(loaded.value, name) for name in labs] or list(loaded.value.labs)
+    found: list[Lab] = []
+    problems: list[ConfigProblem] = []
+    warnings = list(loaded.warnings)
+    for place in places:
+        try:
+            lab = load_lab(place, env)
+        except ConfigError as error:
+            problems += error.problems
+        else:
+            found.append(lab.value)
+            warnings += lab.warnings
+    if problems:
+        raise ConfigError(problems)
+    check_labs_together(found, loaded.value)
+    return Wish(loaded.value, tuple(found), tuple(warnings))
+
+
+def lab_place(inventory: Inventory, name: str) -> Path:
+    """The folder or file of a lab: ``labs/NAME`` beside the inventory, or ``name`` as a path from here.
+
+    Raises :class:`UsageError` naming the labs that exist.
+    """
+    shelf = inventory.path.parent / "labs"
+    for place in (shelf / name, Path(name).expanduser().absolute()):
+        if place.exists():
+            return place
+    known = sorted(path.name for path in shelf.iterdir() if path.is_dir()) if shelf.is_dir() else []
+    near = difflib.get_close_matches(name, known, n=1)
+    guess = f"did you mean {near[0]}? " if near else ""
+    there = f"{shelf} holds: {', '.join(known)}" if known else f"{shelf} holds no lab"
+    raise UsageError(
+        f"there is no lab {name!r}", hint=f"{guess}{there}; a path to a folder or Compose file is fine too"
+    )
+
+
+def find_existing(file: Path, env: Mapping[str, str], name: str = "") -> Existing | None:
+    """The cluster that a command other than ``lab up`` is about; ``None`` where nothing is known of any.
+
+    With ``name`` it is that cluster. Else it is the one that the inventory names, or, where that file is gone or
+    broken, the one that was brought up from it. What was brought up counts, whatever the file says by now.
+    """
+    if name and not NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no cluster's name", hint="lowercase letters, digits and dashes")
+    inventory, trouble = _read(file, env)
+    if name:
+        return _named(name, inventory)
+    if inventory is None:
+        return _brought_up_from(file, trouble)
+    state = load_state(inventory.name)
+    others = [state.name for state in _states_of(file) if state.name != inventory.name]
+    warnings = [f"cluster {other} was brought up from {file} too: see `lab down --name {other}`" for other in others]
+    return Existing(state.inventory if state else inventory, state, tuple(warnings))
+
+
+def require_existing(file: Path, env: Mapping[str, str]) -> Existing:
+    """As :func:`find_existing`; raises the inventory's own error where nothing is known of any cluster."""
+    existing = find_existing(file, env)
+    if existing is None:
+        return Existing(load_inventory(file, env).value, None)
+    return existing
+
+
+def _read(file: Path, env: Mapping[str, str]) -> tuple[Inventory | None, str]:
+    """The inventory, or why there is none."""
+    try:
+        return load_inventory(file, env).value, ""
+    except ConfigError as error:
+        return None, str(error.problems[0]) if error.problems else error.message
+
+
+def _named(name: str, inventory: Inventory | None) -> Existing | None:
+    state = load_state(name)
+    if state is not None:
+        return Existing(state.inventory, state)
+    return Existing(inventory, None) if inventory is not None and inventory.name == name else None
+
+
+def _brought_up_from(file: Path, trouble: str) -> Existing | None:
+    states = _states_of(file)
+    if len(states) > 1:
+        names = ", ".join(state.name for state in states)
+        raise UsageError(
+            f"{file} cannot be read ({trouble}), and several clusters were brought up from it: {names}",
+            hint="choose one with --name, or put the file right",
+        )
+    if not states:
+        return None
+    return Existing(states[0].inventory, states[0], (f"{trouble}; going by what was brought up from it",))
+
+
+def _states_of(file: Path) -> list[ClusterState]:
+    """What is remembered of clusters that were brought up from this inventory file."""
+    place = file.expanduser().resolve()
+    states = [entry.state for entry in list_states() if entry.state is not None]
+    return [state for state in states if state.inventory.path.resolve() == place]

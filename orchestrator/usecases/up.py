@@ -1,0 +1,153 @@
+"""``lab up``: machines, a swarm and its labs, from whatever is there to what is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.apply.execute import apply_plan
+from orchestrator.errors import NodeError, RefusedError
+from orchestrator.images import ensure_lab_images
+from orchestrator.model.image import LabImage
+from orchestrator.model.inventory import Inventory, NodeConfig, ProviderKind
+from orchestrator.model.lab import Lab
+from orchestrator.model.observed import ClusterView, NodeView
+from orchestrator.model.outcome import MachineChange, PlanOutcome, Route, UpOutcome
+from orchestrator.model.plan import Plan
+from orchestrator.observe import observe
+from orchestrator.planning.diff import plan_up
+from orchestrator.planning.resolve import Wanted, wanted
+from orchestrator.providers.base import Provider
+from orchestrator.runtime.context import Context
+from orchestrator.runtime.state import load_state, save_state
+from orchestrator.usecases.answering import mesh_probes, operator_routes, wait_until_answering
+from orchestrator.usecases.connect import NOT_RUNNING, Hosts, connected
+from orchestrator.usecases.memory import remembered, with_swarm
+
+
+@dataclass(frozen=True)
+class _Goal:
+    """What a run is to reach."""
+
+    inventory: Inventory
+    wanted: Wanted
+    images: Mapping[str, LabImage]
+
+
+def up(context: Context, inventory: Inventory, labs: Sequence[Lab], provider: Provider) -> UpOutcome:
+    """Bring the cluster and its labs up; safe to repeat after any interruption.
+
+    Raises :class:`RefusedError` before anything is changed where something is in the way, and
+    :class:`NodeError` where the cluster is not as wanted, or does not answer, at the end.
+    """
+    state = remembered(load_state(inventory.name), inventory, labs)
+    if inventory.provider is ProviderKind.VM:
+        save_state(state)  # before machines are made: `lab down` finds them after a crash at any point
+    started = _machines(context, provider)
+    goal = _goal(inventory, labs, _images(context, labs))
+    with connected(context, provider, inventory.nodes) as hosts:
+        view, plan = _look(context, hosts, goal)
+        _refuse(plan)
+        save_state(with_swarm(state, view))
+        if plan.steps:
+            _apply(context, plan, hosts, goal, view)
+            view = _check(context, hosts, goal)
+            save_state(with_swarm(state, view))
+        routes = _answer(context, provider, hosts, inventory, view)
+    return UpOutcome(inventory.name, started, plan, routes)
+
+
+def preview(context: Context, inventory: Inventory, labs: Sequence[Lab], provider: Provider) -> PlanOutcome:
+    """What :func:`up` would do. Starts nothing, writes no state, changes no node."""
+    remembered(load_state(inventory.name), inventory, labs)
+    machines = {machine.name: machine.state for machine in provider.machines()}
+    missing = [node for node in inventory.nodes if machines.get(node.name) in NOT_RUNNING]
+    present = [node for node in inventory.nodes if node not in missing]
+    # Where no machine runs there is nothing to compare image ids with, and no image needs to be made for that.
+    images = _images(context, labs) if present else {}
+    goal = _goal(inventory, labs, images)
+    with connected(context, provider, present) as hosts:
+        _, plan = _look(context, hosts, goal, missing)
+    changes = [MachineChange(node.name, "create" if machines[node.name] == "absent" else "start") for node in missing]
+    return PlanOutcome(inventory.name, tuple(changes), plan)
+
+
+def _goal(inventory: Inventory, labs: Sequence[Lab], images: Mapping[str, LabImage]) -> _Goal:
+    return _Goal(inventory, wanted(inventory, labs, images), images)
+
+
+def _machines(context: Context, provider: Provider) -> tuple[str, ...]:
+    with context.phase("machines", "Bring up the machines") as phase:
+        started = tuple(provider.ensure(context))
+        phase.summary = f"started {', '.join(started)}" if started else "all are there"
+    return started
+
+
+def _images(context: Context, labs: Sequence[Lab]) -> dict[str, LabImage]:
+    references = {service.image for lab in labs for service in lab.services}
+    with context.phase("images", "Make the images of the labs ready") as phase:
+        images = ensure_lab_images(context, references)
+        phase.summary = ", ".join(images) or "none of ours is needed"
+    return images
+
+
+def _look(context: Context, hosts: Hosts, goal: _Goal, unmade: Collection[NodeConfig] = ()) -> tuple[ClusterView, Plan]:
+    """Observe and plan; nodes whose machines are not made yet are taken as they will be."""
+    with context.phase("observe", "Look at what is there and plan") as phase:
+        seen = observe(context, hosts, goal.images)
+        views = {view.name: view for view in seen.nodes}
+        views |= {node.name: _fresh(node, goal.images) for node in unmade}
+        view = ClusterView(tuple(views[node.name] for node in goal.inventory.nodes), seen.swarm)
+        plan = plan_up(goal.inventory, goal.wanted, view)
+        phase.summary = f"steps to do: {len(plan.steps)}" if plan.steps else "nothing to do"
+    return view, plan
+
+
+def _fresh(node: NodeConfig, images: Mapping[str, LabImage]) -> NodeView:
+    """How a machine will look that is not made yet: its node image holds the images that we make."""
+    return NodeView(node.name, reachable=True, images={name: image.id for name, image in images.items()})
+
+
+def _refuse(plan: Plan) -> None:
+    """Raise what stands in the way, all at once."""
+    if plan.refusals:
+        raise RefusedError(
+            "something is in the way that is not ours to change; nothing was changed",
+            details=[f"{refusal.subject}: {refusal.reason}" for refusal in plan.refusals],
+            hint="; ".join(dict.fromkeys(refusal.hint for refusal in plan.refusals if refusal.hint)),
+        )
+
+
+def _apply(context: Context, plan: Plan, hosts: Hosts, goal: _Goal, view: ClusterView) -> None:
+    manager = view.swarm.seen_by if view.swarm else goal.inventory.managers[0].name
+    with context.phase("apply", "Build the swarm and its labs") as phase:
+        apply_plan(context, plan, hosts, images=goal.images, manager=manager)
+        phase.summary = f"steps done: {len(plan.steps)}"
+
+
+def _check(context: Context, hosts: Hosts, goal: _Goal) -> ClusterView:
+    """Look and plan once more; a plan that is not empty now means that a step did not do what it said."""
+    with context.phase("check", "Look again: nothing may be left to do"):
+        view = observe(context, hosts, goal.images)
+        plan = plan_up(goal.inventory, goal.wanted, view)
+        if not plan.empty:
+            steps = [f"{step.summary} ({step.reason})" for step in plan.steps]
+            refusals = [f"{refusal.subject}: {refusal.reason}" for refusal in plan.refusals]
+            raise NodeError(
+                "all steps were done, and yet the cluster is not as wanted",
+                details=[*steps, *refusals],
+                hint="run `lab up` again; if it says the same, look at `lab status` and at the engines' logs",
+            )
+    return view
+
+
+def _answer(
+    context: Context, provider: Provider, hosts: Hosts, inventory: Inventory, view: ClusterView
+) -> tuple[Route, ...]:
+    """Wait until every published port answers from every node and from here."""
+    with context.phase("answer", "Wait until every published port answers from every node") as phase:
+        routes = operator_routes(provider, inventory.nodes, view, inventory.name)
+        probes = mesh_probes(inventory.name, inventory.nodes, view, routes, hosts)
+        wait_until_answering(context, hosts, probes)
+        phase.summary = f"ways that answer: {len(probes)}" if probes else "nothing is published"
+    return tuple(routes)

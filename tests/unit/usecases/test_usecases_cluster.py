@@ -1,0 +1,394 @@
+"""up, verify, status and down from end to end, on engines in memory."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from mesh_standins import MemoryProvider, Recorder, inventory, lab
+
+from orchestrator.errors import Interrupted, LabError, NodeError, RefusedError, UsageError
+from orchestrator.model.inventory import ProviderKind
+from orchestrator.model.labels import CLUSTER
+from orchestrator.model.verdict import Verdict
+from orchestrator.report.documents import up_document, verify_document
+from orchestrator.report.journal import Journal
+from orchestrator.runtime.state import ClusterState, load_state, save_state
+from orchestrator.transport.fakeswarm import FakeSwarm
+from orchestrator.usecases import answering
+from orchestrator.usecases.down import down, down_labs
+from orchestrator.usecases.status import status
+from orchestrator.usecases.up import preview, up
+from orchestrator.usecases.verify import verify
+
+
+@pytest.fixture(params=list(ProviderKind), ids=lambda kind: kind.value)
+def provider(request) -> MemoryProvider:
+    return MemoryProvider(inventory(request.param))
+
+
+@pytest.fixture
+def hosts() -> MemoryProvider:
+    """Hosts that exist."""
+    return MemoryProvider(inventory(ProviderKind.SSH))
+
+
+@pytest.fixture
+def run() -> Recorder:
+    return Recorder()
+
+
+def bring_up(provider: MemoryProvider, *labs) -> None:
+    up(Recorder().context, provider.inventory, labs or [lab()], provider)
+
+
+def snapshot(fake: FakeSwarm) -> tuple:
+    return ({engine.state for engine in fake.engines.values()}, fake.services, fake.networks, fake.configs)
+
+
+def go_on_naming_the_manager(fake: FakeSwarm) -> None:
+    """A real worker still names the managers that it knew when they have left; the engine in memory forgets them."""
+    former = next(raw for raw in fake.nodes.values() if raw["Description"]["Hostname"] == "n1")
+    former["ManagerStatus"] = {"Addr": f"{fake.engines['n1'].address}:2377"}
+
+
+class TestUp:
+    def test_phases_read_like_a_table_of_contents(self, provider, run):
+        up(run.context, provider.inventory, [lab()], provider)
+        assert run.phases() == ["machines", "images", "connect", "observe", "apply", "check", "answer"]
+
+    def test_swarm_and_lab_are_there_afterwards_and_remembered(self, provider, run):
+        outcome = up(run.context, provider.inventory, [lab()], provider)
+        assert outcome.changed
+        assert {engine.state for engine in provider.fake.engines.values()} == {"active"}
+        assert provider.fake.named("services", "mesh_web")["Spec"]["Labels"][CLUSTER] == "test"
+        kept = load_state("test")
+        assert kept.cluster_id == provider.fake.swarm["ID"]
+        assert kept.members == tuple(sorted(engine.node_id for engine in provider.fake.engines.values()))
+        assert [record.name for record in kept.labs] == ["mesh"]
+
+    def test_a_second_up_changes_nothing_and_says_so(self, provider, run):
+        bring_up(provider)
+        before = list(provider.fake.changes)
+        outcome = up(run.context, provider.inventory, [lab()], provider)
+        assert not outcome.changed
+        assert provider.fake.changes == before
+        assert run.phases() == ["machines", "images", "connect", "observe", "answer"]
+
+    def test_an_edit_changes_just_that(self, provider, run):
+        bring_up(provider)
+        provider.fake.changes.clear()
+        outcome = up(run.context, provider.inventory, [lab(replicas=3)], provider)
+        assert "2 → 3" in outcome.plan.steps[0].reason
+        service = provider.fake.named("services", "mesh_web")
+        assert provider.fake.changes == [f"n1 POST /services/{service['ID']}/update"]
+
+    def test_refusals_come_all_at_once_before_anything_is_changed(self, hosts, run):
+        foreign = replace(hosts.inventory, name="foreign")
+        up(Recorder().context, foreign, [], hosts)
+        before = list(hosts.fake.changes)
+        with pytest.raises(RefusedError) as caught:
+            up(run.context, hosts.inventory, [lab()], hosts)
+        assert caught.value.details
+        assert hosts.fake.changes == before
+        assert load_state("test") is None
+
+    def test_machines_are_remembered_before_they_are_made(self, run):
+        provider = MemoryProvider(inventory(ProviderKind.VM))
+
+        def crash(_context):
+            raise NodeError("qemu died")
+
+        provider.ensure = crash
+        with pytest.raises(NodeError, match="qemu"):
+            up(run.context, provider.inventory, [lab()], provider)
+        assert load_state("test").inventory == provider.inventory
+
+    def test_a_crash_on_the_way_is_finished_by_the_next_run(self, provider, run):
+        provider.fake.fail("n1", "POST /services/create", 500, "disk full", times=9)
+        with pytest.raises(LabError) as caught:
+            bring_up(provider)
+        assert "disk full" in str(caught.value.details)
+        assert load_state("test") is not None
+        provider.fake.failures.clear()
+        outcome = up(run.context, provider.inventory, [lab()], provider)
+        assert [step.action.__class__.__name__ for step in outcome.plan.steps] == ["CreateService", "AwaitService"]
+
+    def test_a_step_that_did_not_do_what_it_said_is_a_failure(self, provider, run, monkeypatch):
+        def lazy(*_arguments, **_options):
+            return None
+
+        monkeypatch.setattr("orchestrator.usecases.up.apply_plan", lazy)
+        with pytest.raises(NodeError, match="not as wanted") as caught:
+            up(run.context, provider.inventory, [lab()], provider)
+        assert any("swarm" in detail for detail in caught.value.details)
+
+    def test_ports_that_never_answer_are_named(self, provider, run, monkeypatch):
+        monkeypatch.setattr(answering, "DEADLINE", 0.0)
+        monkeypatch.setattr(answering.wait_until_answering, "__kwdefaults__", {"deadline": 0.0, "clock": lambda: 0.0})
+        provider.cut.add("n2")
+        with pytest.raises(NodeError, match="2 ways to published ports did not answer") as caught:
+            up(run.context, provider.inventory, [lab()], provider)
+        assert sorted(detail.split(" (")[0] for detail in caught.value.details) == [
+            "n1 → n2 192.168.90.12:8080",
+            "n3 → n2 192.168.90.12:8080",
+        ]
+
+    def test_only_what_has_not_answered_is_asked_again(self, provider, run, monkeypatch):
+        provider.cut.add("n2")
+        waits = []
+
+        def heal(seconds):
+            waits.append(seconds)
+            provider.cut.clear()
+
+        monkeypatch.setattr(run.context, "wait", heal)
+        up(run.context, provider.inventory, [lab()], provider)
+        asked = [dial for host in provider.hosts for dial in host.dialled]
+        assert len(waits) == 1
+        assert asked.count(("192.168.90.12", 8080)) == 3 + 2
+        assert asked.count(("192.168.90.13", 8080)) == 3
+
+    def test_a_lost_worker_does_not_keep_the_others_from_being_up(self, run):
+        provider = MemoryProvider(inventory(ProviderKind.VM))
+        bring_up(provider)
+        provider.down.add("n3")
+        provider.cut.add("n3")
+        outcome = up(run.context, provider.inventory, [lab()], provider)
+        assert not outcome.changed
+        assert any("n3" in note for note in outcome.plan.notes)
+
+    def test_connections_are_closed_at_the_end(self, provider, run):
+        up(run.context, provider.inventory, [lab()], provider)
+        assert provider.hosts
+        assert all(host.closed for host in provider.hosts)
+
+    def test_cancelling_closes_connections_and_interrupts(self, provider, run, monkeypatch):
+        def cancel(context, *_arguments, **_options):
+            context.cancel()
+            assert all(host.closed for host in provider.hosts)
+            context.check()
+
+        monkeypatch.setattr("orchestrator.usecases.up.apply_plan", cancel)
+        with pytest.raises(Interrupted):
+            up(run.context, provider.inventory, [lab()], provider)
+
+    def test_no_join_token_is_told_to_anybody(self, provider, run):
+        journal = Journal()
+        outcome = up(run.context, provider.inventory, [lab()], provider)
+        for event in run.events:
+            journal.handle(event)
+        told = json.dumps(up_document(outcome, journal)) + repr(run.events) + repr(outcome)
+        assert "SWMTKN" not in told
+
+
+class TestPreview:
+    def test_nothing_is_started_written_or_changed(self, provider, run, state_root):
+        before = dict(provider.states)
+        outcome = preview(run.context, provider.inventory, [lab()], provider)
+        assert outcome.changes
+        assert provider.states == before
+        assert provider.fake.changes == []
+        assert not state_root.exists()
+
+    def test_machines_that_do_not_exist_are_planned_as_they_will_be(self, run):
+        provider = MemoryProvider(inventory(ProviderKind.VM))
+        provider.states["n3"] = "stopped"
+        outcome = preview(run.context, provider.inventory, [lab()], provider)
+        assert [(change.node, change.change) for change in outcome.machines] == [
+            ("n1", "create"),
+            ("n2", "create"),
+            ("n3", "start"),
+        ]
+        assert provider.hosts == []
+        planned = [step.id for step in outcome.plan.steps]
+        bring_up_outcome = up(Recorder().context, provider.inventory, [lab()], provider)
+        assert planned == [step.id for step in bring_up_outcome.plan.steps]
+
+    def test_nothing_to_do_after_up(self, provider, run):
+        bring_up(provider)
+        assert not preview(run.context, provider.inventory, [lab()], provider).changes
+
+    def test_refusals_are_part_of_the_plan(self, hosts, run):
+        up(Recorder().context, replace(hosts.inventory, name="foreign"), [], hosts)
+        assert preview(run.context, hosts.inventory, [lab()], hosts).plan.refusals
+
+
+class TestVerify:
+    def test_a_healthy_mesh_passes_with_every_observation(self, hosts, run):
+        bring_up(hosts)
+        before = list(hosts.fake.changes)
+        outcome = verify(run.context, hosts.inventory, hosts, requests=4)
+        assert outcome.report.verdict is Verdict.PASS
+        assert outcome.report.probes == 3 * 4
+        assert outcome.report.requests == len(outcome.observations) == 3 * 4 * 4
+        assert len(verify_document(outcome, Journal())["observations"]) == 48
+        assert any("this is a test" in note for note in outcome.notes)
+        assert hosts.fake.changes == before
+
+    def test_a_cut_node_fails_and_is_pointed_at(self, hosts, run):
+        bring_up(hosts)
+        hosts.cut.add("n2")
+        outcome = verify(run.context, hosts.inventory, hosts, requests=2)
+        assert outcome.report.verdict is Verdict.FAIL
+        failed = {
+            (cell.vantage, cell.entry)
+            for port in outcome.report.ports
+            for cell in port.cells
+            if cell.verdict is Verdict.FAIL
+        }
+        assert failed == {("n1", "n2"), ("n3", "n2")}
+
+    def test_a_dead_vantage_is_inconclusive(self, hosts, run):
+        bring_up(hosts)
+        hosts.down.add("n3")
+        outcome = verify(run.context, hosts.inventory, hosts, requests=4)
+        cells = [cell for port in outcome.report.ports for cell in port.cells if cell.vantage == "n3"]
+        assert {cell.verdict for cell in cells} == {Verdict.INCONCLUSIVE}
+        assert outcome.report.verdict is not Verdict.PASS
+
+    def test_without_a_manager_nothing_can_be_said(self, hosts, run):
+        bring_up(hosts)
+        hosts.down.add("n1")
+        outcome = verify(run.context, hosts.inventory, hosts)
+        assert outcome.report.verdict is Verdict.INCONCLUSIVE
+        assert outcome.report.checks[0].nodes == ("n1",)
+
+    def test_nothing_published_is_inconclusive(self, hosts, run):
+        up(Recorder().context, hosts.inventory, [], hosts)
+        assert verify(run.context, hosts.inventory, hosts).report.verdict is Verdict.INCONCLUSIVE
+
+    def test_labs_can_be_chosen_and_unknown_ones_are_told(self, hosts, run):
+        bring_up(hosts, lab(), lab("other", 8090))
+        outcome = verify(run.context, hosts.inventory, hosts, labs=["other"], requests=4)
+        assert [port.service for port in outcome.report.ports] == ["other_web"]
+        with pytest.raises(UsageError, match="no such lab is up: third") as caught:
+            verify(run.context, hosts.inventory, hosts, labs=["third"])
+        assert caught.value.hint == "up are: mesh, other"
+
+
+class TestStatus:
+    def test_a_healthy_cluster(self, hosts, run):
+        bring_up(hosts)
+        outcome = status(run.context, hosts.inventory, hosts)
+        assert "3 of 3 nodes ready" in outcome.swarm
+        first = outcome.nodes[0]
+        assert (first.role, first.leader, first.state, first.address) == ("manager", True, "ready", "192.168.90.11")
+        assert [node.engine for node in outcome.nodes] == ["26.1.5"] * 3
+        (service,) = outcome.services
+        assert (service.lab, service.name, service.running, service.wanted) == ("mesh", "mesh_web", 2, 2)
+        assert service.ports == ("8080→80/tcp",)
+
+    def test_a_dead_worker_is_shown_with_its_reason(self, hosts, run):
+        bring_up(hosts)
+        hosts.down.add("n3")
+        hosts.fake.kill("n3")
+        third = status(run.context, hosts.inventory, hosts).nodes[2]
+        assert (third.state, third.hint) == ("down", "start it")
+        assert "connection refused" in third.problem
+
+    def test_nothing_at_all(self, run):
+        provider = MemoryProvider(inventory(ProviderKind.VM))
+        outcome = status(run.context, provider.inventory, provider)
+        assert {node.machine for node in outcome.nodes} == {"absent"}
+        assert outcome.swarm == "no node answers"
+        assert provider.hosts == []
+
+    def test_a_node_outside_of_any_swarm(self, hosts, run):
+        outcome = status(run.context, hosts.inventory, hosts)
+        assert {node.state for node in outcome.nodes} == {"swarm inactive"}
+
+
+class TestDown:
+    def test_everything_of_ours_is_gone_and_forgotten(self, provider, run):
+        bring_up(provider)
+        outcome = down(run.context, provider.inventory, load_state("test"), provider)
+        assert outcome.changed
+        assert outcome.left == ()
+        assert provider.destroyed == 1
+        assert load_state("test") is None
+        if provider.inventory.provider is ProviderKind.SSH:
+            assert {engine.state for engine in provider.fake.engines.values()} == {"inactive"}
+        else:
+            assert set(provider.states.values()) == {"absent"}
+
+    def test_a_second_down_has_nothing_to_do(self, provider, run):
+        bring_up(provider)
+        down(Recorder().context, provider.inventory, load_state("test"), provider)
+        outcome = down(run.context, provider.inventory, None, provider)
+        assert not outcome.changed
+        assert outcome.left == ()
+
+    def test_machines_of_ours_go_without_asking_their_engines(self, run):
+        provider = MemoryProvider(inventory(ProviderKind.VM))
+        bring_up(provider)
+        provider.hosts.clear()
+        down(run.context, provider.inventory, load_state("test"), provider)
+        assert provider.hosts == []
+
+    def test_a_foreign_swarm_stays_with_all_that_is_in_it(self, hosts, run):
+        foreign = replace(hosts.inventory, name="foreign")
+        up(Recorder().context, foreign, [lab()], hosts)
+        before = snapshot(hosts.fake)
+        changes = list(hosts.fake.changes)
+        outcome = down(run.context, hosts.inventory, None, hosts)
+        assert not outcome.changed
+        assert hosts.fake.changes == changes
+        assert snapshot(hosts.fake) == before
+
+    @pytest.mark.parametrize("crashed", [False, True], ids=["after a whole up", "after an up that crashed"])
+    def test_an_unreachable_host_is_named_and_the_state_kept_until_it_is_back(self, hosts, run, crashed):
+        bring_up(hosts)
+        if crashed:  # before the members were written down
+            save_state(replace(load_state("test"), members=(), cluster_id=""))
+        hosts.down.add("n3")
+        outcome = down(run.context, hosts.inventory, load_state("test"), hosts)
+        assert [left.node for left in outcome.left] == ["n3"]
+        assert "delete" in outcome.left[0].hint
+        assert [hosts.fake.engines[name].state for name in ("n1", "n2", "n3")] == ["inactive", "inactive", "active"]
+
+        hosts.down.clear()
+        go_on_naming_the_manager(hosts.fake)
+        outcome = down(run.context, hosts.inventory, load_state("test"), hosts)
+        assert outcome.left == ()
+        assert hosts.fake.engines["n3"].state == "inactive"
+        assert load_state("test") is None
+
+    def test_a_late_host_that_joined_another_swarm_meanwhile_stays_there(self, hosts, run):
+        bring_up(hosts)
+        hosts.down.add("n3")
+        down(Recorder().context, hosts.inventory, load_state("test"), hosts)
+        hosts.down.clear()
+        former = hosts.fake.engines["n3"].node_id
+        hosts.fake.engines["n3"].node_id = "elsewhere"
+        hosts.fake.nodes["elsewhere"] = hosts.fake.nodes.pop(former)
+        go_on_naming_the_manager(hosts.fake)
+        changes = list(hosts.fake.changes)
+        down(run.context, hosts.inventory, load_state("test"), hosts)
+        assert hosts.fake.changes == changes
+
+    def test_down_works_from_state_alone_after_a_crash_before_the_swarm(self, provider, run):
+        save_state(ClusterState(provider.inventory, datetime.now(UTC)))
+        outcome = down(run.context, provider.inventory, load_state("test"), provider)
+        assert outcome.left == ()
+        assert load_state("test") is None
+
+    def test_a_single_lab_goes_and_the_rest_stays(self, provider, run):
+        bring_up(provider, lab(), lab("other", 8090))
+        outcome = down_labs(run.context, provider.inventory, load_state("test"), ["other"], provider)
+        assert outcome.changed
+        assert [raw["Spec"]["Name"] for raw in provider.fake.services.values()] == ["mesh_web"]
+        assert [record.name for record in load_state("test").labs] == ["mesh"]
+        assert provider.destroyed == 0
+
+    def test_an_unknown_lab_is_told_with_the_known_ones(self, provider, run):
+        bring_up(provider)
+        with pytest.raises(UsageError, match="third") as caught:
+            down_labs(run.context, provider.inventory, load_state("test"), ["third"], provider)
+        assert caught.value.hint == "up are: mesh"
+
+    def test_a_lab_cannot_go_while_no_manager_answers(self, provider, run):
+        bring_up(provider)
+        provider.down.add("n1")
+        with pytest.raises(NodeError, match="no manager"):
+            down_labs(run.context, provider.inventory, load_state("test"), ["mesh"], provider)
