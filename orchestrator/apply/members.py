@@ -83,8 +83,12 @@ def join_swarm(job: Job, action: JoinSwarm) -> bool:
 
 
 def _remote(job: Job, action: JoinSwarm, manager: Manager) -> str:
-    """The address to join at: the planned one, or that of the manager who answers in its place."""
-    if manager.name == action.via:
+    """The address to join at: the planned one, or what the manager says of itself.
+
+    The latter where the plan could not know it (the inventory names an interface), or where another manager answers
+    in place of the planned one. Managers listen on port 2377 (``ListenAddr`` of ``POST /swarm/init``).
+    """
+    if action.remote_addr and manager.name == action.via:
         return action.remote_addr
     return f"{job.site.info(manager.name)['NodeAddr']}:{_SWARM_PORT}"
 

@@ -36,6 +36,9 @@ from orchestrator.transport.engine_errors import engine_errors
 DETACH_SECONDS = 60.0
 """How long a removed service's tasks may take to be gone, and a network to be free of them."""
 
+STOPPED_UPDATE = ("paused", "rollback_paused")
+"""``UpdateStatus.State`` of a service whose update goes on only when the service is updated again."""
+
 
 def create_network(job: Job, action: CreateNetwork) -> bool:
     """Create an overlay network."""
@@ -88,14 +91,17 @@ def create_service(job: Job, action: CreateService) -> bool:
 
 
 def update_service(job: Job, action: UpdateService) -> bool:
-    """Change a service of ours; the engine replaces its tasks by its update policy."""
+    """Change a service of ours; the engine replaces its tasks by its update policy.
+
+    A service whose last update has stopped half way is sent its specification again, which makes the engine go on.
+    """
 
     def change() -> bool:
         manager, spec = job.site.manager(), action.spec
         with engine_errors(manager.name, f"update service {spec.name}"):
             live = manager.engine.inspect_service(action.id)
             manager.require_ours("service", spec.name, live["Spec"].get("Labels"))
-            if _is_as_wanted(job, manager, live, spec):
+            if _update_state(live) not in STOPPED_UPDATE and _is_as_wanted(job, manager, live, spec):
                 return False
             body = _service_body(job, manager, spec)
             forced = live["Spec"]["TaskTemplate"].get("ForceUpdate", 0)
@@ -112,6 +118,10 @@ def update_service(job: Job, action: UpdateService) -> bool:
         return True
 
     return on_conflict(job.context, change, out_of_sequence)
+
+
+def _update_state(raw: Raw) -> str:
+    return str((raw.get("UpdateStatus") or {}).get("State") or "")
 
 
 def _is_as_wanted(job: Job, manager: Manager, raw: Raw, wanted: Service) -> bool:

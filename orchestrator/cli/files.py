@@ -12,6 +12,9 @@ from orchestrator.cli.options import DEFAULT_INVENTORY, Kind, Output
 from orchestrator.cli.output import print_document, reporting
 from orchestrator.errors import EnvironmentProblem, UsageError
 
+FIRST_LAB = "labs/ingress-mesh"
+"""The lab that a new inventory deploys, where its folder stands beside the file."""
+
 
 class SchemaName(StrEnum):
     """The files for which there is a JSON Schema."""
@@ -32,7 +35,8 @@ def init(
         from orchestrator.config.template import inventory_template
         from orchestrator.model.inventory import ProviderKind
 
-        text = inventory_template(ProviderKind(provider.value))
+        labs = [FIRST_LAB] if (file.parent / FIRST_LAB).is_dir() else []
+        text = inventory_template(ProviderKind(provider.value), labs)
         try:
             with file.open("w" if force else "x", encoding="utf-8") as stream:
                 stream.write(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -107,7 +108,7 @@ def _plan(file: Path, labs: list[str], output: Output) -> None:
         from orchestrator.usecases.up import preview
 
         wish = _wish(context, file, labs)
-        return preview(context, wish.inventory, wish.labs, _provider(wish.inventory))
+        return preview(context, wish.inventory, wish.labs, _provider(wish.inventory, wish.subnets))
 
     carry_out(work, PLAN, output)
 
@@ -121,7 +122,7 @@ def _up(file: Path, labs: list[str], output: Output) -> None:
 
         wish = _wish(context, file, labs)
         with locked(wish.inventory.name, "lab up"):
-            return carry(context, wish.inventory, wish.labs, _provider(wish.inventory))
+            return carry(context, wish.inventory, wish.labs, _provider(wish.inventory, wish.subnets))
 
     carry_out(work, UP, output)
 
@@ -131,7 +132,7 @@ def _down(context: Context, file: Path, name: str, labs: list[str]) -> DownOutco
 
     cluster = find_existing(file, os.environ, name)
     if cluster is None:
-        return _nothing_known(name, labs)
+        return _nothing_known(context, name, labs)
     _warn(context, cluster)
     from orchestrator.runtime.lock import locked
     from orchestrator.usecases.down import down as carry
@@ -144,10 +145,15 @@ def _down(context: Context, file: Path, name: str, labs: list[str]) -> DownOutco
         return carry(context, cluster.inventory, cluster.state, provider)
 
 
-def _nothing_known(name: str, labs: list[str]) -> DownOutcome:
+def _nothing_known(context: Context, name: str, labs: list[str]) -> DownOutcome:
     from orchestrator.model.outcome import DownOutcome
     from orchestrator.model.plan import Plan
+    from orchestrator.runtime.state import list_states
 
+    for entry in list_states():
+        if entry.problem is not None:
+            # It may be the very cluster that is meant: nobody can tell without its inventory.
+            context.notice(f"{entry.problem.message}; {entry.problem.hint}", level="warning")
     return DownOutcome(name, tuple(labs), Plan())
 
 
@@ -173,8 +179,8 @@ def _warn(context: Context, cluster: Existing) -> None:
         context.notice(warning, level="warning")
 
 
-def _provider(inventory: Inventory) -> Provider:
+def _provider(inventory: Inventory, subnets: Sequence[str] = ()) -> Provider:
     from orchestrator.providers import make_provider
     from orchestrator.runtime.paths import state_dir
 
-    return make_provider(inventory, state_dir(inventory.name))
+    return make_provider(inventory, state_dir(inventory.name), subnets)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from orchestrator import __version__
 from orchestrator.cli import files, lifecycle, machine
-from orchestrator.cli.options import Output
+from orchestrator.cli.options import EarlyInventoryOption, EarlyOutputOption, Output
 from orchestrator.cli.output import reporting
 from orchestrator.errors import ExitCode
 
@@ -43,11 +44,23 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
-    version: Annotated[
+    context: typer.Context,
+    inventory: EarlyInventoryOption = None,
+    output: EarlyOutputOption = None,
+    version: Annotated[  # noqa: ARG001 (its callback does it all)
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Options that stand before the command's name."""
+    """Options that stand before the command's name; those of the commands outdo them."""
+    given = {"inventory": inventory, "output": output}
+    context.default_map = _defaults(context.command, {name: value for name, value in given.items() if value})
+
+
+def _defaults(command: object, chosen: dict[str, Any]) -> dict[str, Any]:
+    """Defaults for every command of a group; what a command does not take is ignored."""
+    if not isinstance(command, TyperGroup):
+        return chosen
+    return {name: _defaults(member, chosen) for name, member in command.commands.items()}
 
 
 def main() -> None:

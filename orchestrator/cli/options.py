@@ -25,10 +25,15 @@ class Kind(StrEnum):
     SSH = "ssh"
 
 
-InventoryOption = Annotated[
-    Path,
-    typer.Option(
-        "--inventory", "-i", metavar="FILE", envvar="LAB_INVENTORY", help="The file that names the nodes and the labs."
-    ),
+_INVENTORY_HELP = "The file that names the nodes and the labs; LAB_INVENTORY may name it too."
+_OUTPUT_HELP = "text for people, json for programs."
+
+InventoryOption = Annotated[Path, typer.Option("--inventory", "-i", metavar="FILE", help=_INVENTORY_HELP)]
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help=_OUTPUT_HELP)]
+
+# The same before the command's name. The environment is asked here alone: it must not outdo what was typed here.
+EarlyInventoryOption = Annotated[
+    Path | None,
+    typer.Option("--inventory", "-i", metavar="FILE", envvar="LAB_INVENTORY", show_envvar=False, help=_INVENTORY_HELP),
 ]
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for programs.")]
+EarlyOutputOption = Annotated[Output | None, typer.Option("--output", "-o", help=_OUTPUT_HELP)]

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from orchestrator.config import compose_keys, compose_values
-from orchestrator.config.fields import Address, Duration, Network, Text, checked
+from orchestrator.config.fields import Address, Duration, Network, PositiveDuration, Text, checked
 from orchestrator.config.hints import shown
 from orchestrator.config.validation import Form, StrictModel
 from orchestrator.model.lab import EndpointMode, Port, Protocol, PublishMode, ServiceMode
@@ -125,8 +125,8 @@ class Healthcheck(ComposeModel):
         default=None, description="Command, as a text for the shell or a list that begins with CMD or CMD-SHELL."
     )
     disable: bool = Field(default=False, description="Switch off the image's own health check.")
-    interval: Duration | None = Field(default=None, description="Time between checks. Default: 30s.")
-    timeout: Duration | None = Field(default=None, description="Time for one check. Default: 30s.")
+    interval: PositiveDuration | None = Field(default=None, description="Time between checks. Default: 30s.")
+    timeout: PositiveDuration | None = Field(default=None, description="Time for one check. Default: 30s.")
     retries: int | None = Field(default=None, ge=1, description="Failures in a row until unhealthy. Default: 3.")
     start_period: Duration | None = Field(default=None, description="Time in which failures do not count. Default: 0.")
 
@@ -142,7 +142,7 @@ class UpdateConfig(ComposeModel):
     failure_action: Literal["pause", "continue", "rollback"] | None = Field(
         default=None, description="What happens when a new task fails. Default: pause."
     )
-    monitor: Duration | None = Field(default=None, description="How long a new task is watched. Default: 5s.")
+    monitor: PositiveDuration | None = Field(default=None, description="How long a new task is watched. Default: 5s.")
     max_failure_ratio: float | None = Field(
         default=None, ge=0, le=1, description="Failures to bear, 0 to 1. Default: 0."
     )

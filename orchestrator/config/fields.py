@@ -54,6 +54,7 @@ Network = Annotated[str, *checked(units.network, _NETWORK)]
 Address = Annotated[str, *checked(units.address, _ADDRESS)]
 AddressOrInterface = Annotated[str, *checked(units.address_or_interface, {"type": "string"})]
 Duration = Annotated[float, *checked(units.duration, _DURATION)]
+PositiveDuration = Annotated[float, *checked(units.positive_duration, _DURATION)]
 
 
 def size_schema(unit: str, least: int, most: int) -> dict[str, Any]:

@@ -44,6 +44,14 @@ def duration(value: object) -> float:
     return round(sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(value)), 9)
 
 
+def positive_duration(value: object) -> float:
+    """As :func:`duration`, but not 0, which engines take for "not given" and replace by their default."""
+    seconds = duration(value)
+    if not seconds:
+        raise ValueError(f"expected more than 0, got {shown(value)}; engines take 0 for their default: leave it out")
+    return seconds
+
+
 def network(value: object) -> str:
     """An IPv4 network in CIDR notation, without host bits."""
     if not isinstance(value, str) or "/" not in value:

@@ -103,10 +103,15 @@ def run_told(context: Context, command: Sequence[str], progress: Progress, *, hi
             os.killpg(process.pid, signal.SIGTERM)
 
     tail: deque[str] = deque(maxlen=12)
-    with process, context.closing(end):
-        for line in process.stdout or ():
-            tail.append(line.rstrip())
-            progress(line.rstrip().removeprefix("I: "))
+    with process:
+        try:
+            with context.closing(end):
+                for line in process.stdout or ():
+                    tail.append(line.rstrip())
+                    progress(line.rstrip().removeprefix("I: "))
+        except BaseException:
+            end()
+            raise
     context.check()
     if process.returncode:
         raise EnvironmentProblem(

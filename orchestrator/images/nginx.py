@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,12 +58,15 @@ def ensure_nginx(context: Context) -> LabImage:
     archive = folder / "nginx-1.tar"
     if not archive.exists():
         paths.private_dir(folder)
-        with context.step("image nginx", f"build the container image {REFERENCE}") as progress:
-            root = folder / "nginx-root.tar"
+        with (
+            context.step("image nginx", f"build the container image {REFERENCE}") as progress,
+            # A folder of its own: two runs may build at once, and either result is as good as the other.
+            tempfile.TemporaryDirectory(prefix=".nginx.", dir=folder) as scratch,
+        ):
+            root, part = Path(scratch, "root.tar"), Path(scratch, "image.tar")
             build_tar(context, RootTar(SUITE, PACKAGES, variant="extract"), root, progress)
-            write_archive(root, folder / "nginx-1.tar.part")
-            root.unlink()
-            (folder / "nginx-1.tar.part").replace(archive)
+            write_archive(root, part)
+            part.replace(archive)
     return LabImage(REFERENCE, image_id(archive), archive)
 
 
@@ -118,9 +122,9 @@ def _layer(root_tar: Path) -> bytes:
 
 
 def _kept(source: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, io.BufferedIOBase | None]]:
-    """The members that go into the layer, without times and in a stable order."""
+    """The members that go into the layer, without times and in a stable order: hard links after what they name."""
     taken = {*_FILES, *_LINKS, *_FOLDERS, "."}
-    for member in sorted(source.getmembers(), key=lambda member: member.name):
+    for member in sorted(source.getmembers(), key=lambda member: (member.islnk(), member.name)):
         name = member.name.removeprefix("./")
         if name in taken or any(f"./{name}/".startswith(dropped) for dropped in _DROPPED):
             continue

@@ -21,7 +21,10 @@ class InitSwarm:
 
 @dataclass(frozen=True)
 class JoinSwarm:
-    """Join ``node`` to the swarm of ``via``. The token is fetched from ``via`` when the step runs, never stored."""
+    """Join ``node`` to the swarm of ``via``. The token is fetched from ``via`` when the step runs, never stored.
+
+    ``remote_addr`` is "" where only the engine of ``via`` can tell its address.
+    """
 
     node: str
     role: Role

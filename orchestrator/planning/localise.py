@@ -34,11 +34,22 @@ def findings(found: Scene, entry: str) -> tuple[Finding, ...]:
     ways = [way for way in found.through(entry) if way.failed]
     if not ways:
         return ()
+    if all(way.dead and way.other_protocol for way in ways):
+        return (_other_protocol(found, entry, ways),)
     if found.silent:
         return (_silence(found, ways),)
     if entry in found.mute:
         return (_mute(found, entry, ways),)
     return (*_own(entry, ways), *_access(found, entry, ways), *_lossy(found, entry, ways))
+
+
+def _other_protocol(found: Scene, entry: str, ways: Sequence[Way]) -> Finding:
+    """Somebody answers, but not as a web server does: the network is fine, and we cannot tell who it was."""
+    if found.silent:
+        what = f"{_said(ways)}; the port answers on every node, but not in HTTP, and only HTTP can be judged"
+        return Finding((), what, f"if {found.service} is no web server, this tells that its port leads to it")
+    what = f"{_said(ways)}; elsewhere it answers in HTTP: something else listens there"
+    return Finding((entry,), what, f"on {entry}: what listens (`ss -ltnp sport = :{found.port}`)?")
 
 
 def _silence(found: Scene, ways: Sequence[Way]) -> Finding:

@@ -75,6 +75,11 @@ class Way:
         return bool(self.bad) and not self.good
 
     @property
+    def other_protocol(self) -> bool:
+        """Whether all that was not as expected are answers in another protocol than HTTP."""
+        return all(seen.outcome is Outcome.NOT_HTTP for seen in self.bad)
+
+    @property
     def answers(self) -> tuple[Observation, ...]:
         """Everything that an HTTP server answered, expected or not."""
         return tuple(seen for seen in (*self.good, *self.bad) if seen.outcome is Outcome.ANSWERED)

@@ -24,18 +24,10 @@ CONNECT_TIMEOUT = 10.0
 """Seconds for TCP connection, key exchange and login together."""
 
 
-class Connection(Host, Protocol):
-    """A host that knows whether its SSH connection still stands."""
-
-    @property
-    def alive(self) -> bool:
-        """Whether the SSH connection still stands, as far as is known without asking the host."""
-
-
 class Connect(Protocol):
     """Open an SSH connection; raises ``NodeError``."""
 
-    def __call__(self, address: SshAddress, *, name: str, timeout: float) -> Connection:
+    def __call__(self, address: SshAddress, *, name: str, timeout: float) -> Host:
         """``name`` is the node's, ``timeout`` in seconds."""
 
 
@@ -63,7 +55,7 @@ class SshProvider:
         self._subnets = tuple(subnets)
         self._connect = connect
         self._resolve = resolve
-        self._connections: dict[str, Connection] = {}
+        self._connections: dict[str, Host] = {}
         self._locks = {node.name: Lock() for node in inventory.nodes}
 
     def ensure(self, context: Context) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import IO
@@ -29,7 +30,7 @@ class PlainSink:
         self._clock = clock
         self._started = clock()
         self._steps: dict[str, StepStarted] = {}
-        self._news: dict[str, float] = {}
+        self._news: dict[str, tuple[float, str]] = {}
 
     def handle(self, event: Event) -> None:
         """Write the line of an event, if it deserves one."""
@@ -54,6 +55,7 @@ class PlainSink:
                 return f"{event.phase}: {outcome} ({seconds(event.seconds)})"
             case StepStarted():
                 self._steps[event.step] = event
+                self._news.pop(event.step, None)
                 reason = f" ({event.reason})" if event.reason else ""
                 return f"  {self._subject(event.step)}{reason}"
             case StepProgress():
@@ -72,10 +74,11 @@ class PlainSink:
         return located(started.node, started.summary)
 
     def _progress(self, event: StepProgress) -> str:
+        """The line of news, if it is news: a step that waits says the same again and again."""
         now = self._clock()
-        last = self._news.get(event.step)
-        if last is not None and now - last < PROGRESS_INTERVAL:
+        news = event.message + (f" {event.fraction:.0%}" if event.fraction >= 0 else "")
+        told, last = self._news.get(event.step, (-math.inf, ""))
+        if news == last or now - told < PROGRESS_INTERVAL:
             return ""
-        self._news[event.step] = now
-        share = f" {event.fraction:.0%}" if event.fraction >= 0 else ""
-        return f"  {self._subject(event.step)}: {event.message}{share}"
+        self._news[event.step] = (now, news)
+        return f"  {self._subject(event.step)}: {news}"

@@ -104,7 +104,7 @@ def _titles(tasks: Sequence[str], names: dict[str, str]) -> list[str]:
 
 
 def _checks(checks: Sequence[CheckResult]) -> list[RenderableType]:
-    """One line per kind of check, and the whole story of each that did not pass."""
+    """One line per kind of check, what is to be said of those that passed, the whole story of each that did not."""
     lines: list[RenderableType] = []
     for kind in dict.fromkeys(check.check for check in checks):
         same = [check for check in checks if check.check == kind]
@@ -115,6 +115,7 @@ def _checks(checks: Sequence[CheckResult]) -> list[RenderableType]:
         )
         tally = f"{kind:<13}{len(good)} of {len(same)}"
         lines.append(Text.assemble((f"{MARKS[worst]} ", STYLES[worst]), tally))
+        lines += [Text(f"    · {reason}", style="dim") for reason in dict.fromkeys(c.reason for c in good) if reason]
         for check in same:
             if check.verdict is not Verdict.PASS:
                 lines += _story(check)

@@ -25,6 +25,10 @@ SCHEMA = 1
 FILE = "state.json"
 
 
+class DamagedState(EnvironmentProblem):
+    """A state file that does not hold what we wrote. What is there is found by labels and processes all the same."""
+
+
 @dataclass(frozen=True)
 class LabRecord:
     """A lab that ``lab up`` has deployed, and the file or folder it came from."""
@@ -76,7 +80,8 @@ def save_state(state: ClusterState) -> None:
 def load_state(name: str) -> ClusterState | None:
     """The state of the cluster ``name``, ``None`` where there is none.
 
-    Raises :class:`EnvironmentProblem` for a file that is damaged or was written by a newer version.
+    Raises :class:`DamagedState` for a file that is damaged, :class:`EnvironmentProblem` for one that cannot be read
+    or was written by a newer version.
     """
     path = state_file(name)
     try:
@@ -149,8 +154,8 @@ def _validate(path: Path, document: dict[str, Any]) -> ClusterState:
     return state
 
 
-def _damaged(path: Path, why: str) -> EnvironmentProblem:
-    return EnvironmentProblem(
+def _damaged(path: Path, why: str) -> DamagedState:
+    return DamagedState(
         f"the state file {path} is damaged: {why}",
-        hint=f"with the inventory at hand, delete {path} and run `lab down`: it finds what is there by its labels",
+        hint="with the inventory at hand, run `lab down`: it finds what is there by labels and processes",
     )

@@ -62,6 +62,10 @@ class Host(Protocol):
     def name(self) -> str:
         """The node's name in the inventory."""
 
+    @property
+    def alive(self) -> bool:
+        """Whether the connection still stands, as far as is known without asking the node."""
+
     def run(
         self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0, root: bool = False
     ) -> CommandResult:

@@ -176,6 +176,7 @@ class FakeObjects:
         require_version(service, call)
         service["PreviousSpec"], service["Spec"] = service["Spec"], self._filled_in(as_engine_returns(call.json))
         service["Version"]["Index"] += 1
+        service.pop("UpdateStatus", None)  # a new update begins
         self._reconcile(service)
         return {"Warnings": None}
 

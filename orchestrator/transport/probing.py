@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from http.client import HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
+from http.client import BadStatusLine, HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
 from typing import cast
 
 from orchestrator.model.observed import Problem
@@ -28,6 +28,9 @@ MAX_BODY = 65536
 """How much of an answer is read; the lab's answers are a few hundred bytes."""
 
 _READ = 16384
+_HTTP = b"HTTP/"
+_GREETING = 60
+"""Bytes of an answer in another protocol that are worth telling."""
 _OUTCOMES = {
     "refused": Outcome.REFUSED,
     "timeout": Outcome.TIMEOUT,
@@ -172,6 +175,7 @@ class _Reader(io.RawIOBase):
     def __init__(self, stream: Stream, end: float) -> None:
         self._stream = stream
         self._end = end
+        self._begin = b""
 
     def readable(self) -> bool:
         return True
@@ -179,8 +183,16 @@ class _Reader(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         self._stream.settimeout(_left(self._end))
         data = self._stream.recv(len(buffer))
+        self._check_greeting(data)
         buffer[: len(data)] = data
         return len(data)
+
+    def _check_greeting(self, data: bytes) -> None:
+        """Another protocol is known by its first bytes: whoever speaks it may never end the line or close."""
+        if len(self._begin) < len(_HTTP):
+            self._begin += data[:_GREETING]
+            if not self._begin.startswith(_HTTP[: len(self._begin)]):
+                raise BadStatusLine(self._begin.decode("iso-8859-1"))
 
 
 def parse_answer(body: bytes) -> Answer:
@@ -220,6 +232,8 @@ def _words(error: Exception, deadline: float) -> str:
         return f"no answer within {deadline:g} s"
     if isinstance(error, RemoteDisconnected):
         return "the connection was closed without an answer"
+    if isinstance(error, BadStatusLine):
+        return f"the answer begins with {str(error)!r}"
     if isinstance(error, IncompleteRead):
         return "the connection was closed in the middle of the answer"
     return (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__

@@ -65,6 +65,11 @@ class ScriptedHost:
         """The node's name."""
         return self._name
 
+    @property
+    def alive(self) -> bool:
+        """Until it is closed."""
+        return not self.closed
+
     def run(
         self,
         argv: Sequence[str],

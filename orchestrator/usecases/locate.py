@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.config.compose import check_labs_together, load_lab
@@ -13,7 +13,7 @@ from orchestrator.config.inventory import load_inventory
 from orchestrator.errors import ConfigError, ConfigProblem, UsageError
 from orchestrator.model.inventory import Inventory
 from orchestrator.model.lab import Lab
-from orchestrator.runtime.state import ClusterState, list_states, load_state
+from orchestrator.runtime.state import ClusterState, DamagedState, list_states, load_state
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 """What a cluster's name may be: it becomes a folder."""
@@ -26,6 +26,11 @@ class Wish:
     inventory: Inventory
     labs: tuple[Lab, ...]
     warnings: tuple[ConfigProblem, ...] = ()
+
+    @property
+    def subnets(self) -> tuple[str, ...]:
+        """The subnets that the labs' own networks ask for."""
+        return tuple(network.subnet for lab in self.labs for network in lab.networks if network.subnet)
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,8 @@ def find_existing(file: Path, env: Mapping[str, str], name: str = "") -> Existin
     """The cluster that a command other than ``lab up`` is about; ``None`` where nothing is known of any.
 
     With ``name`` it is that cluster. Else it is the one that the inventory names, or, where that file is gone or
-    broken, the one that was brought up from it. What was brought up counts, whatever the file says by now.
+    broken, the one that was brought up from it. What was brought up counts, whatever the file says by now; where its
+    state file is damaged, the inventory has to do.
     """
     if name and not NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no cluster's name", hint="lowercase letters, digits and dashes")
@@ -92,10 +98,10 @@ def find_existing(file: Path, env: Mapping[str, str], name: str = "") -> Existin
         return _named(name, inventory)
     if inventory is None:
         return _brought_up_from(file, trouble)
-    state = load_state(inventory.name)
+    found = _remembered(inventory)
     others = [state.name for state in _states_of(file) if state.name != inventory.name]
     warnings = [f"cluster {other} was brought up from {file} too: see `lab down --name {other}`" for other in others]
-    return Existing(state.inventory if state else inventory, state, tuple(warnings))
+    return replace(found, warnings=(*found.warnings, *warnings))
 
 
 def require_existing(file: Path, env: Mapping[str, str]) -> Existing:
@@ -115,10 +121,19 @@ def _read(file: Path, env: Mapping[str, str]) -> tuple[Inventory | None, str]:
 
 
 def _named(name: str, inventory: Inventory | None) -> Existing | None:
+    if inventory is not None and inventory.name == name:
+        return _remembered(inventory)
     state = load_state(name)
-    if state is not None:
-        return Existing(state.inventory, state)
-    return Existing(inventory, None) if inventory is not None and inventory.name == name else None
+    return Existing(state.inventory, state) if state else None
+
+
+def _remembered(inventory: Inventory) -> Existing:
+    """The cluster of this inventory as it was brought up, if that is known; a damaged state file is no dead end."""
+    try:
+        state = load_state(inventory.name)
+    except DamagedState as error:
+        return Existing(inventory, None, (f"{error.message}; going by {inventory.path}",))
+    return Existing(state.inventory if state else inventory, state)
 
 
 def _brought_up_from(file: Path, trouble: str) -> Existing | None:

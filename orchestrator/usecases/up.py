@@ -58,8 +58,14 @@ def up(context: Context, inventory: Inventory, labs: Sequence[Lab], provider: Pr
 
 
 def preview(context: Context, inventory: Inventory, labs: Sequence[Lab], provider: Provider) -> PlanOutcome:
-    """What :func:`up` would do. Starts nothing, writes no state, changes no node."""
+    """What :func:`up` would do. Starts nothing, writes no state, changes no node.
+
+    Hosts that exist are examined as :func:`up` does it: raises :class:`NodeError` for what keeps them from being used.
+    """
     remembered(load_state(inventory.name), inventory, labs)
+    if inventory.provider is ProviderKind.SSH:
+        with context.phase("machines", "Examine the hosts"):
+            provider.ensure(context)  # changes nothing on hosts that exist
     machines = {machine.name: machine.state for machine in provider.machines()}
     missing = [node for node in inventory.nodes if machines.get(node.name) in NOT_RUNNING]
     present = [node for node in inventory.nodes if node not in missing]

@@ -11,6 +11,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -80,6 +81,11 @@ class Golden:
         """Kernel and initramfs, for clones that boot instead of resuming."""
         return Boot(self.image.kernel, self.image.initramfs)
 
+    @property
+    def id(self) -> str:
+        """What tells this golden node from one made later in the same place, which has another disk."""
+        return golden_id(self.folder)
+
     def login(self, port: int) -> SshAddress:
         """How to log in to a machine that still has the golden node's identity."""
         return golden_login(self.image, port)
@@ -104,6 +110,14 @@ def _ensure_golden(context: Context, shape: VmShape) -> Golden:
         with folder_that_appears_whole(folder) as scratch:
             _make(context, Golden(image, shape, accel, scratch), lab_image)
     return golden
+
+
+def golden_id(folder: Path) -> str:
+    """The id of the golden node in ``folder``; "" where there is none any more."""
+    try:
+        return str(json.loads((folder / "golden.json").read_text()).get("id", ""))
+    except FileNotFoundError:
+        return ""
 
 
 def golden_login(image: NodeImage, port: int) -> SshAddress:
@@ -140,7 +154,8 @@ def _make(context: Context, golden: Golden, lab_image: LabImage) -> None:
                     host.close()
         with context.step("golden save", "golden node: save its memory and devices"):
             machine.save(context, golden.state)
-    (folder / "golden.json").write_text(json.dumps({"accel": golden.accel.name, "qemu": qemu_version()}))
+    made = {"id": uuid.uuid4().hex, "accel": golden.accel.name, "qemu": qemu_version()}
+    (folder / "golden.json").write_text(json.dumps(made))
 
 
 def _run(host: Host, argv: list[str], stdin: bytes) -> None:

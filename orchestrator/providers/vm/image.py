@@ -92,11 +92,19 @@ def list_images() -> list[ImageInfo]:
 
 def remove_images(context: Context) -> list[str]:
     """Delete all node images and what was made from them; says which."""
-    removed = [str(info.path) for info in list_images()]
-    if images_root().exists():
-        with context.step("image rm", "delete the node images"):
-            shutil.rmtree(images_root())
-    return removed
+    if not images_root().exists():
+        return []
+    with building(context), context.step("image rm", "delete the node images"):
+        removed = [info.path for info in list_images()]
+        for folder in removed:
+            _discard(folder)
+    return [str(folder) for folder in removed]
+
+
+def _discard(folder: Path) -> None:
+    """Delete an image; from the first moment on nobody takes the rest of it for an image."""
+    doomed = folder.rename(folder.with_name(f".{folder.name}.removed"))
+    shutil.rmtree(doomed)
 
 
 def _fingerprint(suite: str) -> str:
@@ -228,7 +236,8 @@ def _try_lock(lock: FileLock) -> bool:
 def _remove_leftovers() -> None:
     root = f"{images_root()}/"
     # Only builders name a scratch folder (".…") first; running nodes name files of finished images.
-    processes.end([process for process in processes.find(root) if "/." in process.label.removeprefix(root[:-1])])
+    users = processes.find_users(root)
+    processes.end([process for process in users if "/." in process.label.removeprefix(root[:-1])])
     for pattern in (".*", "*/.golden-*"):
         for scratch in images_root().glob(pattern):
             shutil.rmtree(scratch, ignore_errors=True)
@@ -250,7 +259,9 @@ def build(context: Context, shape: VmShape, *, rebuild: bool) -> ImageInfo:
     """What ``lab image build`` does: the node image and a golden node of that shape, ready to resume."""
     from orchestrator.providers.vm.golden import ensure_golden
 
-    if rebuild and image_for(shape.suite).folder.exists():
-        shutil.rmtree(image_for(shape.suite).folder)
+    old = image_for(shape.suite).folder
+    with building(context):
+        if rebuild and old.exists():
+            _discard(old)
     golden = ensure_golden(context, shape)
     return _info(golden.image.folder)

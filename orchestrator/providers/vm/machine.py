@@ -15,7 +15,7 @@ TCG_CPU = "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+cx16"
 
 KERNEL_OPTIONS = (
     "root=/dev/vda rw console=ttyS0 quiet mitigations=off nokaslr net.ifnames=0 apparmor=0 selinux=0 audit=0 "
-    "systemd.show_status=false"
+    "systemd.show_status=false panic=1"
 )
 
 DISK, SOCKET, CONSOLE, LOG = "disk.qcow2", "qmp.sock", "console.log", "qemu.log"

@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
 
 from orchestrator.errors import EnvironmentProblem
+
+_MARKS = ("-name", "-sock")
+"""The options whose value is a label: QEMU's and the switch's. Who merely reads one of our files is not ours."""
+
+
+_POLL = 0.05
 
 
 @dataclass(frozen=True)
@@ -28,13 +35,27 @@ class Process:
 
 
 def find(prefix: str) -> list[Process]:
-    """Processes of this user that have an argument beginning with ``prefix`` (a folder), wherever they came from."""
+    """Machines and switches of this user whose label begins with ``prefix`` (a folder), wherever they came from."""
+
+    def label(words: list[str]) -> str | None:
+        marked = (word for option, word in pairwise(words) if option in _MARKS)
+        return next((word for word in marked if word.startswith(prefix)), None)
+
+    return _find(label)
+
+
+def find_users(prefix: str) -> list[Process]:
+    """Processes of this user with any argument that begins with ``prefix``; the first such is the label."""
+    return _find(lambda words: next((word for word in words if word.startswith(prefix)), None))
+
+
+def _find(label_of: Callable[[list[str]], str | None]) -> list[Process]:
     found = []
     for process in psutil.process_iter(["pid", "create_time", "cmdline", "uids"]):
         info = process.info
         if info["uids"] is None or info["uids"].real != os.getuid():
             continue
-        label = next((word for word in info["cmdline"] or () if word.startswith(prefix)), None)
+        label = label_of(info["cmdline"] or [])
         if label is not None:
             found.append(Process(info["pid"], info["create_time"], label))
     return found
@@ -75,10 +96,12 @@ def end(processes: Sequence[Process], *, patience: float = 5.0) -> None:
                 handles.append(handle)
         except psutil.NoSuchProcess:
             continue
-    _, alive = psutil.wait_procs(handles, timeout=patience)
-    stubborn = [handle.pid for handle in alive if handle.status() != psutil.STATUS_ZOMBIE]
-    if stubborn:
-        raise EnvironmentProblem(f"processes {stubborn} do not end", hint="try again in a moment: lab down")
+    for _ in range(int(patience / _POLL)):
+        handles = [handle for handle in psutil.wait_procs(handles, timeout=_POLL)[1] if alive(handle.pid)]
+        if not handles:
+            return
+    stubborn = [handle.pid for handle in handles]
+    raise EnvironmentProblem(f"processes {stubborn} do not end", hint="try again in a moment: lab down")
 
 
 def tail_of(path: Path, lines: int = 6) -> list[str]:
@@ -90,7 +113,7 @@ def tail_of(path: Path, lines: int = 6) -> list[str]:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process started by us still runs (a zombie does not)."""
+    """Whether a process still runs. A zombie does not, and its parent may take its time to notice."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -14,11 +14,13 @@ What runs is found by looking at processes (see :mod:`.processes`), so no file c
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.errors import EnvironmentProblem, NodeError
@@ -26,11 +28,11 @@ from orchestrator.model.inventory import Inventory, NodeConfig, SshAddress, VmSh
 from orchestrator.providers.base import Machine, OperatorRoute
 from orchestrator.providers.vm import processes, running
 from orchestrator.providers.vm.files import READY
-from orchestrator.providers.vm.golden import Golden, ensure_golden, make_layer
+from orchestrator.providers.vm.golden import Golden, ensure_golden, golden_id, make_layer
 from orchestrator.providers.vm.identity import Identity, identity_script
-from orchestrator.providers.vm.image import clean_leftovers
+from orchestrator.providers.vm.image import NodeImage, clean_leftovers
 from orchestrator.providers.vm.keys import new_key_pair
-from orchestrator.providers.vm.machine import CONSOLE, DISK, MachineSpec, Memory
+from orchestrator.providers.vm.machine import CONSOLE, DISK, Boot, MachineSpec, Memory
 from orchestrator.providers.vm.running import Running
 from orchestrator.runtime import paths
 from orchestrator.runtime.context import Context
@@ -40,7 +42,9 @@ from orchestrator.transport.ssh import connect
 
 _BOOT_SECONDS = 300.0
 _CONNECT_SECONDS = 20.0
-_UNUSABLE = ",'\"\n"
+_UNUSABLE = ",='\"\n"
+_LONGEST = 85
+"""Bytes of a path at which the switch can still put its sockets: 108 less what it and its clients append."""
 
 
 class VmProvider:
@@ -88,13 +92,16 @@ class VmProvider:
         return SshAddress("127.0.0.1", port, "root", key, known_hosts, host_key_alias=self._alias(node.name))
 
     def connect(self, context: Context, node: NodeConfig) -> Host:
-        """An open connection: the one over which the node got its identity, if it was made in this run."""
+        """A connection that stands: the one over which the node got its identity, if it was made in this run."""
         with self._lock:
             host = self._hosts.get(node.name)
-        if host is None:
-            context.check()
-            host = connect(self.address(node), name=node.name, timeout=_CONNECT_SECONDS)
-            self._keep(node.name, host)
+        if host is not None:
+            if host.alive:
+                return host
+            host.close()
+        context.check()
+        host = connect(self.address(node), name=node.name, timeout=_CONNECT_SECONDS)
+        self._keep(node.name, host)
         return host
 
     def operator_route(self, node: NodeConfig, port: int) -> OperatorRoute:
@@ -114,8 +121,18 @@ class VmProvider:
         if found or self._root.exists():
             with context.step("machines rm", f"end and delete {', '.join(removed) or 'what was begun'}"):
                 processes.end(found)
-                shutil.rmtree(self._root, ignore_errors=True)
+                self._remove_files()
         return removed
+
+    def _remove_files(self) -> None:
+        if not self._root.exists():
+            return
+        try:
+            shutil.rmtree(self._root)
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"cannot delete {error.filename}: {error.strerror}", hint="remove what is in the way; then: lab down"
+            ) from error
 
     def _bring_up(self, context: Context, node: NodeConfig, golden: Golden) -> None:
         if self._is_made(node.name):
@@ -128,8 +145,24 @@ class VmProvider:
     def _boot(self, context: Context, node: NodeConfig, golden: Golden) -> None:
         console = self._folder(node.name) / CONSOLE
         offset = console.stat().st_size if console.exists() else 0
-        machine = running.start(context, node.name, self._folder(node.name), self._spec(node, golden))
+        spec = replace(self._spec(node, golden), boot=self._boot_files(node.name, golden))
+        machine = running.start(context, node.name, self._folder(node.name), spec)
         machine.await_console(context, READY, _BOOT_SECONDS, offset=offset)
+
+    def _boot_files(self, name: str, golden: Golden) -> Boot:
+        """Kernel and initramfs of the image on which the node's disk stands; it may not be today's image.
+
+        Raises ``NodeError`` where that image is gone or was made anew: the disk is worth nothing without it.
+        """
+        made = json.loads((self._folder(name) / "identity.json").read_text())
+        base = Path(made.get("base", golden.folder))
+        if golden_id(base) != made.get("golden", ""):
+            raise NodeError(
+                "the machine's disk stands on a node image that has been removed or rebuilt since",
+                node=name,
+                hint="make the machines anew: lab down, then lab up",
+            )
+        return replace(golden, image=NodeImage(golden.image.suite, base.parent)).boot
 
     def _resume(self, context: Context, node: NodeConfig, golden: Golden) -> None:
         folder = self._folder(node.name)
@@ -142,9 +175,10 @@ class VmProvider:
         host = connect(golden.login(machine.ssh_port()), name=node.name, timeout=_CONNECT_SECONDS)
         self._keep(node.name, host)
         with context.closing(host.close):
-            self._give_identity(host, node)
+            identity = self._give_identity(host, node)
+        self._record(node.name, identity, golden)
 
-    def _give_identity(self, host: Host, node: NodeConfig) -> None:
+    def _give_identity(self, host: Host, node: NodeConfig) -> Identity:
         host_key = new_key_pair()
         identity = Identity(
             hostname=node.name,
@@ -164,9 +198,9 @@ class VmProvider:
                 details=(result.stdout + result.stderr).splitlines()[-6:],
                 hint="run `lab up` again; it makes the machine anew",
             )
-        self._record(node.name, identity)
+        return identity
 
-    def _record(self, name: str, identity: Identity) -> None:
+    def _record(self, name: str, identity: Identity, golden: Golden) -> None:
         with self._lock:
             known_hosts = self._root / "known_hosts"
             lines = known_hosts.read_text().splitlines() if known_hosts.exists() else []
@@ -174,6 +208,7 @@ class VmProvider:
             text = "\n".join([*kept, f"{self._alias(name)} {identity.host_key.public}", ""])
             paths.write_atomic(known_hosts, text.encode())
         made = {"machine_id": identity.machine_id, "address": identity.address, "mac": identity.mac}
+        made |= {"base": str(golden.folder), "golden": golden.id}
         paths.write_atomic(self._folder(name) / "identity.json", json.dumps(made).encode())
 
     def _spec(self, node: NodeConfig, golden: Golden, *, resume: bool = False) -> MachineSpec:
@@ -217,6 +252,11 @@ class VmProvider:
             raise EnvironmentProblem(
                 f"QEMU cannot work below a folder whose name contains {bad[0]!r}: {self._root}",
                 hint=f"choose other folders with {paths.STATE_VARIABLE} and {paths.CACHE_VARIABLE}",
+            )
+        if len(os.fsencode(self._root / "switch")) > _LONGEST:
+            raise EnvironmentProblem(
+                f"the folder's name is too long for the sockets of the cluster LAN: {self._root}",
+                hint=f"choose a shorter one with {paths.STATE_VARIABLE}",
             )
 
     def _keep(self, name: str, host: Host) -> None:

@@ -25,16 +25,16 @@ def execute(socket: Path, *commands: Command, node: str = "") -> list[Any]:
     Raises ``EnvironmentProblem`` where nobody listens, an answer takes longer than 20 seconds, or QEMU
     refuses a command.
     """
-    with short_path(socket) as path:
-        try:
+    try:
+        with short_path(socket) as path:
             return asyncio.run(asyncio.wait_for(_converse(path, commands), _PATIENCE))
-        except (QMPError, OSError, TimeoutError) as error:
-            names = ", ".join(name for name, _ in commands)
-            raise EnvironmentProblem(
-                f"QEMU does not carry out {names}: {error or type(error).__name__}",
-                node=node,
-                hint=f"QEMU's messages are in {socket.parent / 'qemu.log'}",
-            ) from error
+    except (QMPError, EOFError, OSError, TimeoutError) as error:
+        names = ", ".join(name for name, _ in commands)
+        raise EnvironmentProblem(
+            f"QEMU does not carry out {names}: {str(error) or type(error).__name__}",
+            node=node,
+            hint=f"QEMU's messages are in {socket.parent / 'qemu.log'}",
+        ) from error
 
 
 async def _converse(path: str, commands: tuple[Command, ...]) -> list[Any]:

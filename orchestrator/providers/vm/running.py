@@ -95,8 +95,12 @@ class Running:
         known = self.forwards()
         if port not in known:
             rule = f"hostfwd_add management tcp:127.0.0.1:0-{MANAGEMENT_ADDRESS}:{port}"
-            self.ask(("human-monitor-command", {"command-line": rule}))
+            (complaint,) = self.ask(("human-monitor-command", {"command-line": rule}))
             known = self.forwards()
+            if port not in known:
+                raise EnvironmentProblem(
+                    f"QEMU does not forward a port to {port}: {str(complaint).strip()}", node=self.name
+                )
         return known[port]
 
     def _await_status(self, context: Context, wanted: Callable[[str], bool]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from apply_support import init, join, leave, update
 
@@ -95,6 +97,16 @@ def test_joining_is_tried_again_while_the_managers_are_busy(carry_out, swarm):
     carry_out(init())
     swarm.fail("n2", "POST /swarm/join", 503, "rpc error: code = Unavailable desc = try again", times=3)
     assert carry_out(join("n2", Role.MANAGER)).changed == ("step 0",)
+
+
+def test_an_address_that_the_plan_could_not_know_is_the_managers_own_word(carry_out, swarm):
+    """The inventory names an interface, so only the manager's engine knows the address."""
+    carry_out(init())
+    asked = []
+    enter = swarm._join
+    swarm._join = lambda call: (asked.append(call.json["RemoteAddrs"]), enter(call))[1]
+    carry_out(replace(join("n2"), remote_addr=""))
+    assert asked == [["192.168.90.11:2377"]]
 
 
 def test_a_join_that_never_ends_says_what_to_check(carry_out, swarm, monkeypatch):

@@ -115,6 +115,20 @@ def test_an_update_meets_another_one(carry_out, deployed):
     assert live["Spec"]["Mode"] == {"Replicated": {"Replicas": 1}}
 
 
+@pytest.mark.parametrize("state", ["paused", "rollback_paused"])
+def test_an_update_that_stopped_half_way_is_sent_again(carry_out, deployed, state):
+    live = deployed.named("services", "mesh_web")
+    live["UpdateStatus"] = {"State": state, "Message": "update paused due to failure"}
+    assert carry_out(UpdateService(live["ID"], SERVICE)).changed == ("step 0",)
+    assert carry_out(UpdateService(live["ID"], SERVICE)).unchanged == ("step 0",)
+
+
+def test_an_update_under_way_is_left_alone(carry_out, deployed):
+    live = deployed.named("services", "mesh_web")
+    live["UpdateStatus"] = {"State": "updating"}
+    assert carry_out(UpdateService(live["ID"], SERVICE)).unchanged == ("step 0",)
+
+
 def test_a_setting_made_by_hand_is_taken_back(carry_out, deployed):
     live = deployed.named("services", "mesh_web")
     live["Spec"]["TaskTemplate"]["ContainerSpec"]["Mounts"] = [{"Target": "/x"}]

@@ -114,9 +114,45 @@ def test_errors_are_a_document_for_programs():
     assert result.stderr == ""
 
 
-def test_the_environment_names_the_inventory():
-    result = lab("status", env={**os.environ, "LAB_INVENTORY": "elsewhere.yaml"})
-    assert "elsewhere.yaml" in result.stderr
+@pytest.mark.parametrize(
+    ("arguments", "file"),
+    [
+        (["status"], "env.yaml"),
+        (["-i", "early.yaml", "status"], "early.yaml"),
+        (["status", "-i", "late.yaml"], "late.yaml"),
+        (["-i", "early.yaml", "status", "-i", "late.yaml"], "late.yaml"),
+        (["-i", "early.yaml", "image", "build"], "early.yaml"),
+    ],
+    ids=" ".join,
+)
+def test_the_nearest_word_names_the_inventory(arguments, file):
+    result = lab(*arguments, env={**os.environ, "LAB_INVENTORY": "env.yaml"})
+    assert result.exit_code == 2
+    assert result.stderr.count(".yaml") == result.stderr.count(file) > 0
+
+
+def test_output_may_be_chosen_before_the_command():
+    result = lab("-o", "json", "status", "-i", "nowhere.yaml")
+    assert json.loads(result.stdout)["error"]["exit_code"] == 2
+    assert lab("-o", "json", "status", "-i", "nowhere.yaml", "-o", "text").stdout == ""
+
+
+def test_down_tells_of_a_state_that_nobody_can_read(state_root):
+    (state_root / "one").mkdir(parents=True)
+    (state_root / "one" / "state.json").write_text("{")
+    result = lab("down")
+    assert result.exit_code == 0
+    assert "state.json is damaged" in result.stderr
+
+
+def test_down_goes_by_the_inventory_where_the_state_is_damaged(tmp_path, state_root):
+    (tmp_path / "inventory.yaml").write_text("name: one\nprovider: vm\nnodes: [{name: n1, role: manager}]\n")
+    (state_root / "one" / "vm").mkdir(parents=True)
+    (state_root / "one" / "state.json").write_text("{")
+    result = lab("down")
+    assert result.exit_code == 0
+    assert "state.json is damaged" in result.stderr
+    assert not (state_root / "one").exists()
 
 
 def test_down_with_nothing_there_has_nothing_to_do():
@@ -189,6 +225,12 @@ class TestInit:
         assert file.read_text() == "precious"
         assert lab("init", "--force").exit_code == 0
         assert file.read_text() != "precious"
+
+    def test_the_first_lab_is_deployed_where_it_stands_beside_the_file(self, tmp_path):
+        (tmp_path / "labs" / "ingress-mesh").mkdir(parents=True)
+        assert lab("init").exit_code == lab("init", "labs/other.yaml").exit_code == 0
+        assert "  - labs/ingress-mesh" in (tmp_path / "inventory.yaml").read_text()
+        assert "  - labs/ingress-mesh" not in (tmp_path / "labs" / "other.yaml").read_text()
 
     def test_a_folder_that_is_not_there_is_told(self):
         result = lab("init", "no/such/inventory.yaml")

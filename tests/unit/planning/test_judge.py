@@ -75,6 +75,17 @@ def test_packets_dropped_at_one_entry(replicas):
     assert blamed(reports) == {"n3"}
 
 
+def test_another_protocol_is_no_fault_of_the_network():
+    everywhere = dict.fromkeys(("n1", "n2", "n3"), Outcome.NOT_HTTP)
+    reports = verdicts(cluster(), Faults(deaf=everywhere))
+    assert overall(reports) is Verdict.FAIL
+    assert blamed(reports) == set()
+    assert "the port answers on every node, but not in HTTP" in checks(reports, "mesh")["n1"].reason
+    at_one = checks(verdicts(cluster(), Faults(deaf={"n2": Outcome.NOT_HTTP})), "mesh", Verdict.FAIL)["n2"]
+    assert at_one.nodes == ("n2",)
+    assert "something else listens there" in at_one.reason
+
+
 def test_a_refusing_entry_is_a_listener_or_a_rejecting_firewall():
     reports = verdicts(cluster(), Faults(closed={"n2": Outcome.REFUSED}))
     check = checks(reports, "mesh", Verdict.FAIL)["n2"]

@@ -14,6 +14,7 @@ from host_standins import LISTENERS, StandInHost, info, inventory, output
 from orchestrator.errors import Interrupted, NodeError
 from orchestrator.model.events import Notice
 from orchestrator.model.inventory import SshAddress
+from orchestrator.providers import make_provider
 from orchestrator.providers.preflight import SCRIPT
 from orchestrator.providers.ssh import SshProvider
 from orchestrator.runtime.context import Context
@@ -52,6 +53,14 @@ def three_hosts(**changes: StandInHost | NodeError) -> Hosts:
 
 def provider_of(hosts: Hosts, **options: Any) -> SshProvider:
     return SshProvider(inventory(), connect=hosts.connect, **options)
+
+
+def test_the_subnets_of_the_labs_are_examined_too(context, tmp_path):
+    provider = make_provider(inventory(), tmp_path, ["192.168.0.0/16"])
+    provider._connect = three_hosts().connect
+    with pytest.raises(NodeError) as caught:
+        provider.ensure(context)
+    assert all("the lab's subnet 192.168.0.0/16" in line for line in caught.value.details)
 
 
 def test_healthy_hosts_pass_and_nothing_is_started(context, events):

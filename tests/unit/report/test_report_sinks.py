@@ -75,6 +75,30 @@ def test_plain_does_not_flood_a_log_with_progress():
     assert 9 <= len(stream.getvalue().splitlines()) <= 12
 
 
+def test_plain_says_once_what_a_waiting_step_says_again_and_again():
+    stream, clock = io.StringIO(), Clock()
+    sink = PlainSink(stream, clock)
+    sink.handle(StepStarted("s", "wait"))
+    for message, fraction in [("0 of 2 run", -1)] * 5 + [("1 of 2 run", -1)] * 5 + [("sent", 0.5), ("sent", 0.9)]:
+        clock.now += 2
+        sink.handle(StepProgress("s", message, fraction))
+    assert [line.split("wait: ")[-1] for line in stream.getvalue().splitlines()[1:]] == [
+        "0 of 2 run",
+        "1 of 2 run",
+        "sent 50%",
+        "sent 90%",
+    ]
+
+
+def test_plain_tells_news_that_came_too_soon_as_soon_as_they_are_repeated():
+    stream, clock = io.StringIO(), Clock()
+    sink = PlainSink(stream, clock)
+    for message in ("a", "b", "b", "b"):
+        sink.handle(StepProgress("s", message))
+        clock.now += 0.6
+    assert [line[-1] for line in stream.getvalue().splitlines()] == ["a", "b"]
+
+
 @pytest.fixture
 def terminal() -> Console:
     return Console(

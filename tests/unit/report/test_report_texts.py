@@ -186,6 +186,12 @@ def test_verify_fails_at_one_node(golden):
     golden("verify-fail", render_verify(verify(matrix(3, "n2"), checks, ("UDP 53 is not asked [yet]",)), 80))
 
 
+def test_verify_tells_once_what_is_to_be_said_of_checks_that_passed(golden):
+    remark = "the answers do not name their task"
+    checks = [CheckResult("mesh", f"via n{number}", Verdict.PASS, remark) for number in (1, 2, 3)]
+    golden("verify-remark", render_verify(verify(matrix(3), tuple(checks)), 80))
+
+
 def test_verify_of_ten_nodes_fits_eighty_columns(golden):
     golden("verify-ten", render_verify(verify(matrix(10, "n7"), GOOD), 80))
 

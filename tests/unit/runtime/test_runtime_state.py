@@ -89,7 +89,7 @@ def test_a_damaged_file_is_told_with_path_and_advice(change):
     with pytest.raises(EnvironmentProblem, match="damaged") as caught:
         load_state("lab")
     assert str(state_file("lab")) in caught.value.message
-    assert "delete" in caught.value.hint
+    assert "lab down" in caught.value.hint
 
 
 @pytest.mark.parametrize("length", [0, 1, 50, 200])

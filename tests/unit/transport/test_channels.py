@@ -33,8 +33,8 @@ GOOD = http(json.dumps(BODY).encode())
 
 
 @contextmanager
-def server(answer: bytes | None, *, reset: bool = False):
-    """Answers every request with the same bytes; ``None``: never answers."""
+def server(answer: bytes | None, *, reset: bool = False, stay: bool = False):
+    """Answers every request with the same bytes; ``None``: never answers. ``stay`` keeps connections open."""
     kept = []
 
     def serve(listener):
@@ -45,6 +45,10 @@ def server(answer: bytes | None, *, reset: bool = False):
                 return
             if answer is None:
                 kept.append(connection)
+                continue
+            if stay:
+                kept.append(connection)
+                connection.sendall(answer)
                 continue
             with connection:
                 connection.recv(4096)
@@ -216,6 +220,13 @@ class TestFromBothVantages:
         assert [one.outcome for one in seen] == [Outcome.NOT_HTTP] * 2
         assert "220 mail ready" in seen[0].error
 
+    def test_a_greeting_without_an_end_is_no_silence(self, context, host, vantage):
+        """Such as a database, which speaks first and then waits for a client of its own kind."""
+        with server(b"J\0\0\0\x0a8.0", stay=True) as port:
+            seen = self.outcomes(context, host, port, vantage, deadline=20.0)
+        assert [one.outcome for one in seen] == [Outcome.NOT_HTTP] * 2
+        assert seen[0].error == r"the answer begins with 'J\x00\x00\x00\n8.0'"
+
     def test_a_page_without_json_is_an_answer_of_nobody(self, context, host, vantage):
         with server(http(b"<html>" * 20000)) as port:
             seen = self.outcomes(context, host, port, vantage)
@@ -229,10 +240,10 @@ def test_a_slow_dribble_ends_at_the_deadline_of_the_whole_request(context, host)
     def dribble(listener):
         connection, _ = listener.accept()
         with connection:
-            for _ in range(100):
+            for byte in b"HTTP/1.1 200 OK\r\nServer: " + b"x" * 80:
                 if stop.wait(0.05):
                     return
-                connection.sendall(b"H")
+                connection.sendall(bytes([byte]))
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=dribble, args=(listener,))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from mesh_standins import MemoryProvider, Recorder, inventory, lab
+from mesh_standins import MemoryProvider, MeshHost, Recorder, inventory, lab
 
 from orchestrator.errors import Interrupted, LabError, NodeError, RefusedError, UsageError
 from orchestrator.model.inventory import ProviderKind
@@ -134,6 +134,14 @@ class TestUp:
             "n3 → n2 192.168.90.12:8080",
         ]
 
+    def test_an_answer_in_another_protocol_will_do(self, provider, run, monkeypatch):
+        monkeypatch.setattr(MeshHost, "_response", lambda *_arguments: b"220 mail ready\r\n")
+        up(run.context, provider.inventory, [lab()], provider)
+        outcome = verify(run.context, provider.inventory, provider, requests=2)
+        assert outcome.report.verdict is Verdict.FAIL
+        assert all("answers on every node, but not in HTTP" in check.reason for check in outcome.report.ports[0].checks)
+        assert "220 mail ready" in outcome.report.ports[0].cells[0].reason
+
     def test_only_what_has_not_answered_is_asked_again(self, provider, run, monkeypatch):
         provider.cut.add("n2")
         waits = []
@@ -208,6 +216,14 @@ class TestPreview:
     def test_nothing_to_do_after_up(self, provider, run):
         bring_up(provider)
         assert not preview(run.context, provider.inventory, [lab()], provider).changes
+
+    def test_hosts_that_fail_the_preflight_are_told(self, hosts, run):
+        def fail(_context):
+            raise NodeError("1 of 3 hosts failed the preflight")
+
+        hosts.ensure = fail
+        with pytest.raises(NodeError, match="preflight"):
+            preview(run.context, hosts.inventory, [lab()], hosts)
 
     def test_refusals_are_part_of_the_plan(self, hosts, run):
         up(Recorder().context, replace(hosts.inventory, name="foreign"), [], hosts)

@@ -153,10 +153,20 @@ class TestFindExisting:
         assert find_existing(file, {}, "test").state is None
         assert find_existing(file, {}, "third") is None
 
-    def test_a_damaged_state_is_told(self, file):
+    @pytest.mark.parametrize("name", ["", "test"])
+    def test_a_damaged_state_is_told_and_the_file_counts(self, file, name):
         remember(file)
         state_file("test").write_text("{")
+        found = find_existing(file, {}, name)
+        assert (found.inventory.path, found.state) == (file, None)
+        assert "is damaged" in found.warnings[0]
         with pytest.raises(EnvironmentProblem, match="damaged"):
+            find_existing(file.parent / "gone.yaml", {}, "test")
+
+    def test_a_state_of_a_newer_version_is_not_second_guessed(self, file):
+        remember(file)
+        state_file("test").write_text('{"schema": 99}')
+        with pytest.raises(EnvironmentProblem, match="newer version"):
             find_existing(file, {})
 
 
@@ -169,6 +179,12 @@ class TestReadWish:
         assert read_wish(file, [], {}).labs == ()
         file.write_text(FILE.format(name="test") + "labs: [labs/a]\n")
         assert [found.name for found in read_wish(file, [], {}).labs] == ["a"]
+
+    def test_the_subnets_of_the_labs_are_known(self, file):
+        assert read_wish(file, ["a"], {}).subnets == ()
+        with (file.parent / "labs" / "b" / "compose.yaml").open("a") as stream:
+            stream.write("networks: {default: {ipam: {config: [{subnet: 10.0.9.0/24}]}}}\n")
+        assert read_wish(file, ["a", "b"], {}).subnets == ("10.0.9.0/24",)
 
     def test_a_path_is_a_lab_too(self, file, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path / "labs")

@@ -1,0 +1,80 @@
+"""``python -m benchmarks [NAME…]``: measure, show, and write down."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Collection
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks import cluster, commands, machines
+from benchmarks.figures import ASKED_FOR, BENCHMARKS, GROUPS, Result, results
+from benchmarks.machine import describe
+from benchmarks.report import document, markdown, table
+from benchmarks.workspace import bench
+from orchestrator.cli.options import Output
+from orchestrator.cli.output import progress_sinks, reporting
+from orchestrator.cli.session import run
+from orchestrator.errors import UsageError
+from orchestrator.report.console import make_console
+from orchestrator.runtime.context import Context
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command()
+def main(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help=f"Which: {', '.join(GROUPS)}. Default: all but image.")
+    ] = None,
+    runs: Annotated[int, typer.Option("--runs", metavar="N", min=1, max=100, help="How often each is measured.")] = 3,
+    image: Annotated[bool, typer.Option("--image", help="Measure building the node image too (minutes).")] = False,
+    file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all values there.", dir_okay=False)
+    ] = None,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
+) -> None:
+    """Measure speed and size in a state folder of its own; nothing is left behind, also after Ctrl-C."""
+    with reporting(Output.TEXT):
+        wanted = chosen(names or [], image=image)
+        found, machine = run(lambda context: measure(context, wanted, runs), progress_sinks(Output.TEXT))
+        if file is not None:
+            taken = datetime.now().astimezone().isoformat(timespec="seconds")
+            file.write_text(json.dumps(document(found, machine, taken), indent=2, ensure_ascii=False) + "\n")
+        if as_markdown:
+            sys.stdout.write(markdown(found, machine))
+        else:
+            make_console(sys.stdout).print(table(found))
+
+
+def chosen(names: Collection[str], *, image: bool) -> set[str]:
+    """The groups to measure. Raises ``UsageError`` for a name that is none."""
+    strange = [name for name in names if name not in GROUPS]
+    if strange:
+        raise UsageError(f"there is no benchmark {', '.join(strange)}", hint=f"there are: {', '.join(GROUPS)}")
+    return set(names or set(GROUPS) - {ASKED_FOR}) | ({ASKED_FOR} if image else set())
+
+
+def measure(context: Context, wanted: Collection[str], runs: int) -> tuple[list[Result], dict[str, str]]:
+    """Carry out the groups that are wanted, one running lab for as many as possible."""
+    with bench(context, runs) as work:
+        if "cli" in wanted:
+            commands.measure_start(work)
+        if "resume" in wanted or cluster.GROUPS.intersection(wanted):
+            golden = machines.prepare(work)
+            for _ in range(runs if "resume" in wanted else 0):
+                machines.resume_and_boot(work)
+            if cluster.GROUPS.intersection(wanted):
+                cluster.measure(work, golden, wanted)
+        if ASKED_FOR in wanted:
+            commands.measure_image(work)
+        asked = [benchmark for benchmark in BENCHMARKS if benchmark.group in wanted]
+        return list(results(asked, work.samples)), describe(context)
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m benchmarks")

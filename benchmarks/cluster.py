@@ -1,0 +1,57 @@
+"""A whole lab: bringing it up (against doing it by hand), again, asking it, and what it takes of the memory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import psutil
+
+from benchmarks import baseline, loops
+from benchmarks.workspace import Bench, clear
+from orchestrator.providers.vm import processes
+from orchestrator.providers.vm.golden import Golden
+
+GROUPS = frozenset({"up", "noop", "verify", "memory"})
+"""The benchmarks that need a running lab."""
+
+
+def measure(bench: Bench, golden: Golden, wanted: Collection[str]) -> None:
+    """One lab after the other, each serving all benchmarks that are wanted; by hand and by `lab` in turn."""
+    several = {"up", "noop"}.intersection(wanted)
+    for number in range(bench.runs if several else 1):
+        if "up" in wanted and number % 2:
+            _by_hand(bench, golden)
+        _one_lab(bench, wanted, first=number == 0)
+        if "up" in wanted and not number % 2:
+            _by_hand(bench, golden)
+
+
+def _one_lab(bench: Bench, wanted: Collection[str], *, first: bool) -> None:
+    with bench.timed("up"):
+        bench.lab("up")
+    if "noop" in wanted:
+        with bench.timed("up again"):
+            bench.lab("up")
+    if "verify" in wanted and first:
+        loops.measure(bench)
+    if "memory" in wanted:
+        _memory(bench)
+    bench.lab("down")
+
+
+def _by_hand(bench: Bench, golden: Golden) -> None:
+    folder = bench.folder / "hand"
+    folder.mkdir(mode=0o700)
+    try:
+        baseline.prepare(bench, golden, folder)
+        with bench.timed("shell"):
+            bench.run(str(baseline.SCRIPT), str(folder), title="the same by hand")
+    finally:
+        clear(folder)
+
+
+def _memory(bench: Bench) -> None:
+    """Gigabytes (10⁹ bytes) of all processes of the lab together."""
+    infos = [psutil.Process(process.pid).memory_full_info() for process in processes.find(f"{bench.state}/")]
+    bench.take("pss", sum(info.pss for info in infos) / 1e9)
+    bench.take("rss", sum(info.rss for info in infos) / 1e9)

@@ -1,0 +1,154 @@
+"""What is measured, and the arithmetic from samples to figures. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+Samples = Mapping[str, Sequence[float]]
+"""Measured values by what was done, in the order in which they were taken."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values of one kind. Raises ``ValueError`` where there is none."""
+
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise ValueError("a series needs at least one value")
+
+    @property
+    def median(self) -> float:
+        """The middle value."""
+        return statistics.median(self.values)
+
+    @property
+    def low(self) -> float:
+        """The smallest value."""
+        return min(self.values)
+
+    @property
+    def high(self) -> float:
+        """The largest value."""
+        return max(self.values)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One figure that is measured.
+
+    ``group`` is the word by which a person chooses it. ``key`` and ``baseline_key`` name the samples; without a
+    baseline the figure is the value itself, in ``unit``. ``aim`` is the largest figure that is good enough.
+    """
+
+    name: str
+    group: str
+    key: str
+    subject: str
+    unit: str = "s"
+    baseline_key: str = ""
+    baseline: str = ""
+    aim: float | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one benchmark."""
+
+    benchmark: Benchmark
+    subject: Series
+    baseline: Series | None = None
+
+    @property
+    def figure(self) -> Series:
+        """The ratios run by run (a run takes both sides one right after the other), or the values themselves."""
+        if self.baseline is None:
+            return self.subject
+        return Series(ratios(self.subject.values, self.baseline.values))
+
+    @property
+    def unit(self) -> str:
+        """The unit of the figure: ``×`` for a ratio."""
+        return "×" if self.baseline else self.benchmark.unit
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the median figure reaches the aim; ``None`` without an aim."""
+        return None if self.benchmark.aim is None else self.figure.median <= self.benchmark.aim
+
+
+def ratios(subject: Sequence[float], baseline: Sequence[float]) -> tuple[float, ...]:
+    """Each value by its partner. Raises ``ValueError`` where one has no partner."""
+    return tuple(one / other for one, other in zip(subject, baseline, strict=True))
+
+
+def results(benchmarks: Sequence[Benchmark], samples: Samples) -> Iterator[Result]:
+    """The results of those benchmarks for which there are samples."""
+    for benchmark in benchmarks:
+        baseline = samples.get(benchmark.baseline_key, ())
+        if samples.get(benchmark.key) and (baseline or not benchmark.baseline_key):
+            yield Result(
+                benchmark, Series(tuple(samples[benchmark.key])), Series(tuple(baseline)) if baseline else None
+            )
+
+
+BENCHMARKS = (
+    Benchmark(
+        "resume",
+        "resume",
+        "resume",
+        "3 new nodes resumed, until each engine answers GET /_ping",
+        baseline_key="boot",
+        baseline="the same 3 nodes booted from their disks",
+        aim=0.35,
+    ),
+    Benchmark(
+        "up",
+        "up",
+        "up",
+        "`lab up` from nothing but a built image",
+        baseline_key="shell",
+        baseline="the same by hand: benchmarks/baseline.sh",
+        aim=1.0,
+    ),
+    Benchmark(
+        "noop",
+        "noop",
+        "up again",
+        "a second `lab up`, with nothing to change",
+        baseline_key="up",
+        baseline="the first `lab up`",
+        aim=0.15,
+    ),
+    Benchmark(
+        "verify",
+        "verify",
+        "probes",
+        "240 probes, each answer parsed and recorded",
+        baseline_key="bare loop",
+        baseline="bare loop over the same SSH connections",
+        aim=2.0,
+    ),
+    Benchmark(
+        "verify command",
+        "verify",
+        "verify command",
+        "`lab verify` as a whole: start, connect, observe, 240 probes and the operator's, judge",
+        baseline_key="bare loop",
+        baseline="bare loop over SSH connections that stand",
+    ),
+    Benchmark("cli help", "cli", "help", "CPU of `lab --help`", aim=0.4),
+    Benchmark("cli completion", "cli", "completion", "CPU of completing `lab `", aim=0.4),
+    Benchmark("memory", "memory", "pss", "a lab of 3 nodes; shared pages counted once (PSS)", "GB", aim=3.5),
+    Benchmark("memory, unshared", "memory", "rss", "the same; shared pages counted in each process (RSS)", "GB"),
+    Benchmark("image", "image", "image", "`lab image build` in an empty cache, golden node included", aim=180.0),
+)
+
+GROUPS = tuple(dict.fromkeys(benchmark.group for benchmark in BENCHMARKS))
+"""The words by which benchmarks are chosen."""
+
+ASKED_FOR = "image"
+"""The group that runs only when it is asked for: it takes minutes and downloads packages."""

@@ -1,0 +1,89 @@
+"""The probes of `lab verify` against a bare loop, both over the same SSH connections."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+
+import paramiko
+
+from benchmarks.workspace import Bench
+from orchestrator.errors import NodeError
+from orchestrator.model.probe import Outcome, Probe, Target
+from orchestrator.observe import observe
+from orchestrator.planning.probes import plan_probes
+from orchestrator.providers import make_provider
+from orchestrator.runtime.paths import state_dir
+from orchestrator.transport.login import log_in
+from orchestrator.transport.probing import run_probes
+from orchestrator.transport.ssh import SshHost
+
+REQUESTS = 20
+THREADS = 16
+"""Requests at once on each connection, the same for both sides."""
+
+Clients = Mapping[str, paramiko.SSHClient]
+
+
+def measure(bench: Bench) -> None:
+    """Take all samples on the lab that runs, the sides in turn, after one round of each that does not count."""
+    with _clients(bench) as clients:
+        hosts = {name: SshHost(client, name=name, user="root") for name, client in clients.items()}
+        view = observe(bench.context, hosts, ())
+        probes = plan_probes(bench.inventory.name, bench.inventory.nodes, view, {}, requests=REQUESTS).probes
+        targets = [(probe.vantage, probe.target) for probe in probes for _ in range(probe.count)]
+        _probe(bench, probes, hosts)
+        _bare(clients, targets)
+        for _ in range(bench.runs):
+            with bench.timed("bare loop"):
+                _bare(clients, targets)
+            with bench.timed("probes"):
+                _probe(bench, probes, hosts)
+            with bench.timed("verify command"):
+                bench.lab("verify")
+
+
+@contextmanager
+def _clients(bench: Bench) -> Iterator[Clients]:
+    """One SSH connection per node, closed at the end or when the run is cancelled."""
+    provider = make_provider(bench.inventory, state_dir(bench.inventory.name))
+    with ExitStack() as stack:
+        clients = {}
+        for node in bench.inventory.nodes:
+            client = log_in(provider.address(node), name=node.name, timeout=20.0)
+            stack.callback(client.close)
+            stack.enter_context(bench.context.closing(client.close))
+            clients[node.name] = client
+        yield clients
+
+
+def _probe(bench: Bench, probes: Sequence[Probe], hosts: Mapping[str, SshHost]) -> None:
+    """As `lab verify` asks. Raises ``NodeError`` where not all answer: such a time would say nothing."""
+    seen = run_probes(bench.context, probes, hosts, concurrency=THREADS)
+    answered = sum(one.outcome is Outcome.ANSWERED for one in seen)
+    if answered != sum(probe.count for probe in probes) or not answered:
+        raise NodeError(f"only {answered} of {len(seen)} requests were answered", hint="run it again")
+
+
+def _bare(clients: Clients, targets: Sequence[tuple[str, Target]]) -> None:
+    """The least that can be done: plain paramiko, open, send, read to the end, look at nothing."""
+    todo = {name: deque(target for vantage, target in targets if vantage == name) for name in clients}
+    with ThreadPoolExecutor(THREADS * len(clients)) as pool:
+        futures = [pool.submit(_ask, clients[name], todo[name]) for name in clients for _ in range(THREADS)]
+    for future in futures:
+        future.result()
+
+
+def _ask(client: paramiko.SSHClient, todo: deque[Target]) -> None:
+    transport = client.get_transport()
+    assert transport is not None  # noqa: S101 (connected)
+    with suppress(IndexError):
+        while True:
+            target = todo.popleft()
+            channel = transport.open_channel("direct-tcpip", (target.address, target.port), ("127.0.0.1", 0))
+            channel.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            while channel.recv(16384):
+                pass
+            channel.close()

@@ -1,0 +1,98 @@
+"""The path by hand, run for real with stand-ins for QEMU, OpenSSH and the switch."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from benchmarks.baseline import SCRIPT
+
+PLAN = """
+IMAGE=sha256:1 CONFIG=/dev/null DISK=/golden/disk STATE=/golden/state KEY=/golden/key KNOWN_HOSTS=/golden/known_hosts
+NODES=(n1 n2 n3)
+declare -A PORT=([n1]=2201 [n2]=2202 [n3]=2203) ADDRESS=([n1]=10.1 [n2]=10.2 [n3]=10.3)
+start_n1() { exec machine; }
+start_n2() { exec machine; }
+start_n3() { exec machine; }
+"""
+MACHINE = """#!/bin/sh
+# Loads its state after the second question, as QEMU does after a while.
+asked=0
+while read -r line; do
+  echo "$line" >> told
+  case "$line" in
+    "info status") asked=$((asked + 1)); [ $asked -gt 2 ] && echo "VM status: paused" || echo "VM status: paused (inmigrate)";;
+    cont) exit 0;;
+  esac
+done
+"""  # noqa: E501 (shell)
+SSH = """#!/bin/sh
+# Notes what is asked of which node, and fails where the test wants it to.
+case "$*" in *"sh -s"|*"config create"*) cat > /dev/null;; esac
+printf '%s\\n' "$*" >> "$LOG"
+case "$*" in *join-token*) echo token;; esac
+[ -z "$FAIL" ] || case "$*" in *$FAIL*) exit 1;; esac
+exit 0
+"""
+
+
+@pytest.fixture
+def by_hand(tmp_path: Path):
+    tools, folder = tmp_path / "bin", tmp_path / "hand"
+    tools.mkdir()
+    folder.mkdir()
+    for name, text in {"machine": MACHINE, "ssh": SSH, "qemu-img": "#!/bin/sh\n", "vde_switch": "#!/bin/sh\n"}.items():
+        (tools / name).write_text(text)
+        (tools / name).chmod(0o755)
+    (folder / "plan.sh").write_text(PLAN)
+    for node in ("n1", "n2", "n3"):
+        (folder / f"identity-{node}.sh").write_text("set -e\ndate -s @1.000 > /dev/null\n")
+
+    def run(fail: str = "") -> tuple[int, str, list[str]]:
+        log = tmp_path / "log"
+        environment = {"PATH": f"{tools}:/usr/bin:/bin", "LOG": str(log), "FAIL": fail}
+        done = subprocess.run(
+            [SCRIPT, folder], env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert not done.stderr
+        return done.returncode, done.stdout, log.read_text().replace(str(folder), "").splitlines()
+
+    run.folder = folder
+    return run
+
+
+def test_each_step_follows_the_one_before(by_hand):
+    code, told, calls = by_hand()
+    assert (code, told.split("\n")) == (0, ["resume", "swarm", "network and service", "answers", ""])
+    docker = [call.partition("docker ")[2].split(" --")[0] for call in calls if "docker " in call]
+    assert docker == [
+        "swarm init",
+        "swarm join-token",
+        "swarm join",
+        "swarm join",
+        "network create",
+        "config create",
+        "service create",
+    ]
+    assert sum("seen=;" in call and "root@" in call for call in calls) == 3
+    joins = [call for call in calls if "swarm join " in call]
+    assert sorted(call.partition("root@")[2][:2] for call in joins) == ["n2", "n3"]
+    assert all(call.endswith("--token token 10.1:2377") for call in joins)
+
+
+def test_a_machine_runs_on_only_after_its_state_is_loaded(by_hand):
+    by_hand()
+    for node in ("n1", "n2", "n3"):
+        told = (by_hand.folder / node / "told").read_text().splitlines()
+        assert told[:2] == [
+            "migrate_set_capability x-ignore-shared on",
+            "migrate_incoming \"exec:cat '/golden/state'\"",
+        ]
+        assert told[-1] == "cont"
+        assert told.count("info status") >= 3
+
+
+@pytest.mark.parametrize("step", ["n2 sh -s", "root@n3 docker swarm join", "service create", "root@n2 seen="])
+def test_a_step_that_fails_ends_it(by_hand, step):
+    code, _, _ = by_hand(step.replace(" ", "?"))
+    assert code != 0
