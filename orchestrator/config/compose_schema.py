@@ -279,7 +279,7 @@ class LabConfig(ComposeModel):
         default=None, description="Name in the swarm, to which a hash of the content is added. Default: LAB_KEY."
     )
     template_driver: Literal["golang"] | None = Field(
-        default=None, description="golang: the engine fills in templates such as {{.Node.Hostname}} per task."
+        default=None, description="golang: the engine fills in templates such as {{.Task.ID}} per task."
     )
     labels: Pairs = Field(default={}, description="Labels of the config.")
 

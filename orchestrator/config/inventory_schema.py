@@ -65,7 +65,7 @@ class Ssh(StrictModel):
 class Vm(StrictModel):
     """The hardware of a machine that lab makes; only with the provider `vm`."""
 
-    cpus: int | None = Field(default=None, ge=1, le=64, description="Number of virtual CPUs. Default: 2.")
+    cpus: int | None = Field(default=None, ge=1, le=64, description="Number of virtual CPUs. Default: 1.")
     memory: MebiBytes | None = Field(
         default=None, description="Memory in MiB or as text (1GiB), at least 512. Default: 1024."
     )

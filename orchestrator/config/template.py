@@ -22,7 +22,7 @@ _VM = """
 # Every node has these settings unless it has its own.
 defaults:
   vm:
-    cpus: 2
+    cpus: 1
     memory: 1GiB
     disk: 8GiB
     suite: trixie # Debian release of the node: bookworm, trixie, forky or sid

@@ -53,7 +53,7 @@ class SshAddress:
 class VmShape:
     """The hardware of an embedded node. Memory is in MiB, disk in GiB."""
 
-    cpus: int = 2
+    cpus: int = 1
     memory: int = 1024
     disk: int = 8
     suite: str = "trixie"

@@ -94,7 +94,7 @@ def _boot(image: NodeImage) -> tuple[str, bool]:
 
 
 def _any_image() -> NodeImage | None:
-    for folder in sorted(images_root().glob("*/image.json")):
+    for folder in sorted(images_root().glob("[!.]*/image.json")):
         return NodeImage("", folder.parent)
     return None
 

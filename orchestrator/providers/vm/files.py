@@ -19,7 +19,6 @@ READY = "lab-node-ready"
 PACKAGES = (
     "systemd-sysv",
     "dbus",
-    "udev",
     "kmod",
     "iproute2",
     "iptables",
@@ -53,9 +52,20 @@ MASKED = (
     "getty@tty1.service",
     "serial-getty@ttyS0.service",
     "sshd-keygen.service",
-    "systemd-networkd-wait-online.service",
-    "systemd-networkd-persistent-storage.service",
+    "systemd-logind.service",
+    "systemd-networkd.service",
+    "systemd-networkd.socket",
+    "systemd-udevd.service",
+    "systemd-udevd-control.socket",
+    "systemd-udevd-kernel.socket",
+    "systemd-udev-trigger.service",
 )
+"""Units that do not run on a node.
+
+The device manager is one of them: Docker makes and moves a handful of virtual interfaces for every task, and udevd
+(with networkd behind it) spends as much time on rules that change nothing about them as dockerd on starting the
+task. A node's own hardware is known, so nothing needs it.
+"""
 
 _SSHD = """HostKey /etc/ssh/ssh_host_ed25519_key
 PermitRootLogin prohibit-password
@@ -64,6 +74,23 @@ KbdInteractiveAuthentication no
 UsePAM no
 MaxStartups 100
 MaxSessions 100
+"""
+
+NETWORK_SCRIPT = "/etc/lab-network"
+
+_NETWORK_UNIT = f"""[Unit]
+Description=Addresses of the management NIC and of the cluster LAN
+After=systemd-modules-load.service
+Before=network.target docker.service ssh.service
+Wants=network.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={NETWORK_SCRIPT}
+
+[Install]
+WantedBy=multi-user.target
 """
 
 _READY_UNIT = f"""[Unit]
@@ -82,17 +109,22 @@ WantedBy=multi-user.target
 _WANTS = "etc/systemd/system/multi-user.target.wants"
 
 
-def management_link(*, internet: bool) -> str:
-    """The systemd-networkd file of the management NIC.
+def network_script(*, lan_address: str = "", lan_mac: str = "", internet: bool = False) -> str:
+    """What configures a node's network cards at boot; ``lan_address`` has a prefix length.
 
     Without internet there is no default route either: a name lookup or a pull then fails at once ("network is
     unreachable") instead of waiting for packets that nobody answers.
     """
-    gateway = f"Gateway={MANAGEMENT}.2\n" if internet else ""
-    return (
-        f"[Match]\nName=eth0\n\n[Network]\nAddress={MANAGEMENT_ADDRESS}/24\n{gateway}"
-        "LinkLocalAddressing=no\nIPv6AcceptRA=no\n"
-    )
+    lines = ["#!/bin/sh -e", f"ip address replace {MANAGEMENT_ADDRESS}/24 dev eth0", "ip link set dev eth0 up"]
+    if internet:
+        lines.append(f"ip route replace default via {MANAGEMENT}.2")
+    if lan_address:
+        lines += [
+            f"ip link set dev eth1 address {lan_mac}",
+            f"ip address replace {lan_address} dev eth1",
+            "ip link set dev eth1 up",
+        ]
+    return "\n".join([*lines, ""])
 
 
 @dataclass(frozen=True)
@@ -115,13 +147,15 @@ def node_overlay(*, host_key: str, host_key_public: str, authorized_key: str) ->
         "etc/ssh/ssh_host_ed25519_key": (host_key, 0o600),
         "etc/ssh/ssh_host_ed25519_key.pub": (host_key_public + "\n", 0o644),
         "root/.ssh/authorized_keys": (authorized_key + "\n", 0o600),
-        "etc/systemd/network/10-management.network": (management_link(internet=False), 0o644),
+        NETWORK_SCRIPT.removeprefix("/"): (network_script(), 0o755),
+        "etc/modules-load.d/lab.conf": ("virtio_net\nvirtio_rng\n", 0o644),
+        "etc/systemd/system/lab-network.service": (_NETWORK_UNIT, 0o644),
         "etc/systemd/system/lab-ready.service": (_READY_UNIT, 0o644),
         "etc/sysctl.d/90-lab.conf": ("kernel.printk = 3 4 1 3\n", 0o644),
     }
     links = {f"etc/systemd/system/{unit}": "/dev/null" for unit in MASKED}
     links |= {
-        f"{_WANTS}/systemd-networkd.service": "/usr/lib/systemd/system/systemd-networkd.service",
+        f"{_WANTS}/lab-network.service": "/etc/systemd/system/lab-network.service",
         f"{_WANTS}/lab-ready.service": "/etc/systemd/system/lab-ready.service",
     }
     return Overlay(files, links)

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from orchestrator.providers.vm.files import MANAGEMENT, management_link
+from orchestrator.providers.vm.files import MANAGEMENT, NETWORK_SCRIPT, network_script
 from orchestrator.providers.vm.keys import KeyPair
 
 
@@ -39,7 +39,6 @@ def identity_script(identity: Identity, epoch: float) -> str:
     """The script. ``epoch`` is the time to set, in seconds since 1970."""
     files = _files(identity)
     writes = [f"umask 022; printf %s {shlex.quote(text)} > {path}" for path, text in files.items()]
-    route = f"ip route replace default via {MANAGEMENT}.2" if identity.internet else ":"
     return "\n".join(
         [
             "set -e",
@@ -47,10 +46,7 @@ def identity_script(identity: Identity, epoch: float) -> str:
             f"hostname {shlex.quote(identity.hostname)}",
             *writes,
             "chmod 600 /etc/ssh/ssh_host_ed25519_key",
-            f"ip link set dev eth1 address {identity.mac}",
-            f"ip address add {identity.address} dev eth1",
-            "ip link set dev eth1 up",
-            route,
+            f"sh -e {NETWORK_SCRIPT}",
             "kill -HUP $(cat /run/sshd.pid)",
             "systemctl --no-block restart systemd-journald",
             "",
@@ -60,7 +56,6 @@ def identity_script(identity: Identity, epoch: float) -> str:
 
 def _files(identity: Identity) -> dict[str, str]:
     names = "".join(f"{address} {name}\n" for name, address in identity.hosts.items())
-    lan = f"[Match]\nName=eth1\n\n[Link]\nMACAddress={identity.mac}\n\n[Network]\nAddress={identity.address}\n"
     files = {
         "/etc/hostname": f"{identity.hostname}\n",
         "/etc/hosts": f"127.0.0.1 localhost\n{names}",
@@ -68,10 +63,9 @@ def _files(identity: Identity) -> dict[str, str]:
         "/etc/ssh/ssh_host_ed25519_key": identity.host_key.private,
         "/etc/ssh/ssh_host_ed25519_key.pub": f"{identity.host_key.public}\n",
         "/root/.ssh/authorized_keys": f"{identity.authorized_key}\n",
-        "/etc/systemd/network/20-cluster.network": f"{lan}LinkLocalAddressing=no\nIPv6AcceptRA=no\n",
+        NETWORK_SCRIPT: network_script(lan_address=identity.address, lan_mac=identity.mac, internet=identity.internet),
         "/var/lib/docker/engine-id": identity.engine_id,
     }
     if identity.internet:
         files["/etc/resolv.conf"] = f"nameserver {MANAGEMENT}.3\n"
-        files["/etc/systemd/network/10-management.network"] = management_link(internet=True)
     return files

@@ -85,9 +85,8 @@ def ensure(context: Context, suite: str) -> NodeImage:
 
 def list_images() -> list[ImageInfo]:
     """Every node image in the cache, older versions included."""
-    if not images_root().is_dir():
-        return []
-    return [_info(folder) for folder in sorted(images_root().iterdir()) if (folder / "image.json").exists()]
+    finished = (file.parent for file in images_root().glob("[!.]*/image.json"))
+    return [_info(folder) for folder in sorted(finished)]
 
 
 def remove_images(context: Context) -> list[str]:

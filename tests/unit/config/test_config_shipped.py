@@ -87,13 +87,13 @@ def test_the_ingress_lab_is_what_its_guide_says():
 def test_the_answer_of_the_ingress_lab_is_json_that_names_the_task():
     """The body as it is after the engine's and nginx's own substitutions."""
     text = (ROOT / "labs" / "ingress-mesh" / "nginx.conf").read_text()
-    templates = {".Node.Hostname": "n1", ".Service.Name": "s", ".Task.ID": "t", ".Task.Slot": "2"}
+    templates = {".Service.Name": "s", ".Task.ID": "t", ".Task.Slot": "2"}
     assert set(re.findall(r"\{\{(.*?)\}\}", text)) == set(templates)
     assert text.count("{{") == len(templates)
     body = re.search(r"return 200 '(.*)\\n';", text)[1]
     for name, value in templates.items():
         body = body.replace(f"{{{{{name}}}}}", value)
-    body = body.replace("$server_addr", "10.0.0.7").replace("$remote_addr", "10.0.0.2")
+    body = body.replace("$hostname", "n1").replace("$server_addr", "10.0.0.7").replace("$remote_addr", "10.0.0.2")
     assert json.loads(body) == {
         "node": "n1",
         "service": "s",

@@ -15,9 +15,7 @@ from orchestrator.providers.vm.golden import _fingerprint
 from orchestrator.providers.vm.machine import Memory, command_line, fixed_arguments
 
 GOLDEN = Path(__file__).parent / "golden"
-RESUMED = spec(
-    lan="/state/lab/vm/switch", memory=Memory(Path("/cache/golden/memory"), shared=False), incoming=True
-)
+RESUMED = spec(lan="/state/lab/vm/switch", memory=Memory(Path("/cache/golden/memory"), shared=False), incoming=True)
 MACHINES = {
     "resumed": RESUMED,
     "booted": spec(lan="/state/lab/vm/switch", internet=True),
@@ -37,8 +35,11 @@ def test_the_command_line_of_each_kind_of_machine(name):
 
 @pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
 def test_no_machine_touches_the_network_of_its_host(machine):
-    networks = [after for word, after in zip(command_line(machine), command_line(machine)[1:], strict=False)
-                if word == "-netdev"]
+    networks = [
+        after
+        for word, after in zip(command_line(machine), command_line(machine)[1:], strict=False)
+        if word == "-netdev"
+    ]
     assert {network.partition(",")[0] for network in networks} <= {"user", "vde", "hubport"}
     (user,) = [network for network in networks if network.startswith("user,")]
     forwards = [part for part in user.split(",") if part.startswith(("hostfwd", "guestfwd", "smb", "tftp"))]

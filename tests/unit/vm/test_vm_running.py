@@ -1,13 +1,14 @@
 """A machine that starts, listens and ends; programs stand in for QEMU, the sockets and processes are real."""
 
+import threading
+
 import pytest
-from vm_standins import HANG_UP, STOP_AT_ONCE, spec
+from vm_standins import HANG_UP, STOP_AT_ONCE, Impatient, spec
 
 from orchestrator.errors import EnvironmentProblem, Interrupted
 from orchestrator.providers.vm import processes, qmp, running
 from orchestrator.providers.vm.machine import CONSOLE, SOCKET
 from orchestrator.providers.vm.running import Running, parse_forwards
-from orchestrator.runtime.context import Context
 
 USERNET = (
     "Hub -1 (management):\r\n"
@@ -18,14 +19,6 @@ ESTABLISHED = "  TCP[ESTABLISHED]   14       127.0.0.1 37273   192.168.91.15    
 WEB = "  TCP[HOST_FORWARD]  13       127.0.0.1 41001   192.168.91.15  8080     0     0\r\n"
 UDP = "  UDP[HOST_FORWARD]  15       127.0.0.1 41002   192.168.91.15    53     0     0\r\n"
 EVERYWHERE = "  TCP[HOST_FORWARD]  16               * 41003   192.168.91.15    80     0     0\r\n"
-
-
-class Impatient(Context):
-    """Somebody presses Ctrl-C as soon as there is something to wait for."""
-
-    def wait(self, seconds):
-        self.cancel()
-        super().wait(seconds)
 
 
 @pytest.fixture
@@ -40,6 +33,13 @@ def folder(tmp_path):
 @pytest.fixture
 def machine(folder):
     return Running("n1", folder)
+
+
+def test_the_label_of_a_machine_keeps_it_apart_from_another(tmp_path, spawn):
+    one, ten = (running.label_of(tmp_path / name) for name in ("n1", "n10"))
+    spawn("-name", ten)
+    assert processes.find(one) == []
+    assert len(processes.find(ten)) == 1
 
 
 def test_forwards_are_read_from_the_monitor_table():
@@ -68,18 +68,18 @@ def test_a_refused_command_says_which_and_why(machine, folder, qmp_server):
 
 def test_a_machine_that_ends_before_it_answers_is_told(machine, folder, qmp_server):
     qmp_server(folder / SOCKET, {"cont": lambda _: HANG_UP})
-    with pytest.raises(EnvironmentProblem, match="carry out cont: .+"):
+    with pytest.raises(EnvironmentProblem, match=r"carry out cont: .+"):
         machine.ask(("cont", {}))
 
 
 def test_where_nobody_listens_is_told(machine, folder):
-    with pytest.raises(EnvironmentProblem, match="carry out cont: .+"):
+    with pytest.raises(EnvironmentProblem, match=r"carry out cont: .+"):
         machine.ask(("cont", {}))
 
 
 def test_a_socket_without_its_machine_is_told(machine, folder, qmp_server):
     qmp_server(folder / SOCKET, {}).close()
-    with pytest.raises(EnvironmentProblem, match="carry out cont: .*refused"):
+    with pytest.raises(EnvironmentProblem, match=r"carry out cont: .*refused"):
         machine.ask(("cont", {}))
 
 
@@ -89,10 +89,8 @@ def test_a_folder_that_is_gone_is_told(tmp_path):
 
 
 def test_a_machine_that_does_not_answer_is_not_waited_for_for_ever(machine, folder, qmp_server, monkeypatch):
-    import threading
-
     never = threading.Event()
-    monkeypatch.setattr(qmp, "_PATIENCE", 0.2)
+    monkeypatch.setattr(qmp, "_PATIENCE", 0.5)
     qmp_server(folder / SOCKET, {"cont": lambda _: never.wait(20) and {}})
     try:
         with pytest.raises(EnvironmentProblem, match="carry out cont: TimeoutError"):
@@ -164,10 +162,16 @@ def test_a_temporary_machine_is_gone_however_its_start_ends(tmp_path, program):
 
 def test_a_temporary_machine_is_gone_when_its_body_fails(context, tmp_path, program):
     program("qemu-system-x86_64", f": > {SOCKET}; {STOP_AT_ONCE}")
-    label = running.label_of(tmp_path)
-    with pytest.raises(ZeroDivisionError), running.temporary(context, tmp_path, spec(label=label)):
-        assert len(processes.find(label)) == 1
-        raise ZeroDivisionError
+    label, seen = running.label_of(tmp_path), []
+
+    def fail():
+        with running.temporary(context, tmp_path, spec(label=label)):
+            seen.extend(processes.find(label))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert len(seen) == 1
     assert processes.find(label) == []
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import socketserver
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from orchestrator.model.inventory import VmShape
 from orchestrator.providers.vm.machine import Boot, MachineSpec
 from orchestrator.providers.vm.qmp import short_path
+from orchestrator.runtime.context import Context
 
 GREETING = {"QMP": {"version": {"qemu": {"micro": 0, "minor": 2, "major": 7}, "package": ""}, "capabilities": []}}
 
@@ -20,6 +22,14 @@ HANG_UP = object()
 
 STOP_AT_ONCE = "kill -STOP $$"
 """Script of a program that stays, with its arguments, until it is killed."""
+
+
+class Impatient(Context):
+    """Somebody presses Ctrl-C as soon as there is something to wait for."""
+
+    def wait(self, seconds):
+        self.cancel()
+        super().wait(seconds)
 
 
 class QmpServer:
@@ -31,13 +41,29 @@ class QmpServer:
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
+                with suppress(BrokenPipeError):  # the client may have lost its patience
+                    self._converse()
+
+            def _converse(self) -> None:
                 self._say(GREETING)
-                for line in self.rfile:
-                    request = json.loads(line)
+                for request in self._requests():
                     answer = outer._answer(request["execute"], request.get("arguments", {}), answers)
                     if answer is HANG_UP:
                         return
                     self._say(answer | {key: request[key] for key in request.keys() & {"id"}})
+
+            def _requests(self) -> Iterator[dict]:
+                """A client need not end its messages with a line."""
+                text = ""
+                while data := self.request.recv(65536):
+                    text += data.decode()
+                    while text:
+                        try:
+                            request, end = json.JSONDecoder().raw_decode(text)
+                        except ValueError:
+                            break
+                        text = text[end:].lstrip()
+                        yield request
 
             def _say(self, message: dict) -> None:
                 self.wfile.write(json.dumps(message).encode() + b"\r\n")

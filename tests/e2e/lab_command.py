@@ -1,0 +1,108 @@
+"""The real command, run as a person runs it: a process of its own, with its own state folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PATIENCE = 900
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict:
+        """The JSON document on standard output."""
+        return json.loads(self.out)
+
+    def ok(self, code: int = 0) -> Done:
+        """Itself, if the exit code is ``code``; shows what was said otherwise."""
+        assert self.code == code, (
+            f"exit code {self.code}, wanted {code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+        )
+        return self
+
+
+@dataclass(frozen=True)
+class Lab:
+    """``lab`` with an inventory and a state folder of the test's own; the cache is the user's (images are large)."""
+
+    inventory: Path
+    state: Path
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "LAB_STATE_DIR": str(self.state), "NO_COLOR": "1", "COLUMNS": "120"}
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "orchestrator", "-i", str(self.inventory), *words]
+
+    def run(self, *words: str) -> Done:
+        done = subprocess.run(
+            self.command(*words),
+            env=self.environment(),
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            stdin=subprocess.DEVNULL,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def json(self, *words: str, code: int = 0) -> dict:
+        return self.run(*words, "-o", "json").ok(code).document
+
+    def shell(self, node: str, line: str) -> str:
+        """What a shell line on a node prints."""
+        return self.run("ssh", node, "--", line).ok().out
+
+    def interrupt(self, words: tuple[str, ...], at: str, number: signal.Signals) -> Done:
+        """Run until progress shows ``at``, then send the signal; what came of it."""
+        process = subprocess.Popen(
+            self.command(*words),
+            env=self.environment(),
+            cwd=REPOSITORY,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        said = []
+        with process:
+            for line in process.stderr:
+                said.append(line)
+                if re.search(at, line):
+                    process.send_signal(number)
+                    break
+            else:
+                raise AssertionError(f"{at!r} was never said:\n{''.join(said)}")
+            said.append(process.stderr.read())
+        return Done(process.returncode, "", "".join(said))
+
+    def processes(self) -> list[str]:
+        """Command lines of every process that names the state folder."""
+        found = []
+        for process in psutil.process_iter(["cmdline", "pid"]):
+            words = process.info["cmdline"] or []
+            if process.pid != os.getpid() and any(str(self.state) in word for word in words):
+                found.append(" ".join(words)[:200])
+        return found
+
+    def files(self) -> list[str]:
+        """What is left in the state folder."""
+        return sorted(str(path.relative_to(self.state)) for path in self.state.rglob("*"))

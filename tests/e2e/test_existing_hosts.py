@@ -1,0 +1,110 @@
+"""The ``ssh`` provider against hosts that somebody else made (machines without a swarm, reached over their sshd)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config.inventory import load_inventory
+from orchestrator.model.inventory import SshAddress
+from orchestrator.providers.vm.provider import VmProvider
+from orchestrator.runtime.context import Context
+from tests.e2e.conftest import make_lab
+from tests.e2e.lab_command import Lab
+
+NODE = """  - name: h{number}
+    role: {role}
+    advertise_addr: {address}
+    ssh: {{host: 127.0.0.1, port: {port}, user: root, key: {key}, known_hosts: {known_hosts}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def hosts(workshop: Path) -> Iterator[tuple[Lab, Path]]:
+    """Three machines made without ``lab up``, an ssh inventory for them, and their known_hosts file."""
+    lab = make_lab(workshop, "hosts")
+    inventory = load_inventory(lab.inventory, {}).value
+    machines = VmProvider(replace(inventory, labs=()), lab.state.parent / "machines")
+    context = Context(lambda _event: None)
+    machines.ensure(context)
+    try:
+        addresses = [machines.address(node) for node in inventory.nodes]
+        known_hosts = lab.inventory.parent / "known_hosts"
+        known_hosts.write_text("".join(known_line(address) for address in addresses))
+        nodes = "".join(
+            NODE.format(
+                number=number,
+                role="manager" if number == 1 else "worker",
+                address=inventory.nodes[number - 1].advertise_addr,
+                port=address.port,
+                key=address.key,
+                known_hosts=known_hosts,
+            )
+            for number, address in enumerate(addresses, start=1)
+        )
+        lab.inventory.write_text(f"name: hosts\nprovider: ssh\nnodes:\n{nodes}labs: [labs/ingress-mesh]\n")
+        yield lab, known_hosts
+    finally:
+        machines.destroy(context)
+
+
+def known_line(address: SshAddress) -> str:
+    """The known_hosts line of a machine under the name by which an ssh client knows a forwarded port."""
+    assert address.known_hosts is not None
+    for line in address.known_hosts.read_text().splitlines():
+        alias, _, key = line.partition(" ")
+        if alias == address.host_key_alias:
+            return f"[127.0.0.1]:{address.port} {key}\n"
+    raise AssertionError(address)
+
+
+def test_hosts_are_afterwards_as_found(hosts: tuple[Lab, Path]) -> None:
+    lab, _ = hosts
+    lab.shell("h2", "docker network create theirs && docker volume create theirs")
+    lab.shell("h3", "docker rmi swarm-mesh-lab/nginx:1")
+    lab.run("up").ok()
+    assert lab.shell("h3", "docker image inspect --format x swarm-mesh-lab/nginx:1").strip() == "x"
+    report = lab.json("verify")
+    assert report["verdict"] == "pass"
+    assert {cell["vantage"] for cell in report["ports"][0]["cells"]} == {"h1", "h2", "h3"}
+    assert lab.json("up")["steps"] == []
+    lab.run("down").ok()
+    for host in ("h1", "h2", "h3"):
+        assert lab.shell(host, "docker info --format '{{.Swarm.LocalNodeState}}'").strip() == "inactive"
+        labelled = "docker {} ls -q --filter label=swarm-mesh-lab.cluster"
+        assert lab.shell(host, f"{labelled.format('network')}; {labelled.format('container')}").strip() == ""
+    assert "theirs" in lab.shell("h2", "docker network ls; docker volume ls")
+    assert lab.files() == []
+    lab.run("down").ok()
+
+
+def test_a_swarm_of_others_is_refused_and_left_alone(hosts: tuple[Lab, Path]) -> None:
+    lab, _ = hosts
+    lab.shell("h2", "docker swarm init --advertise-addr eth1 > /dev/null")
+    before = lab.shell("h2", "docker node ls -q")
+    refused = lab.run("up")
+    assert refused.code == 4
+    assert "h2" in refused.err
+    assert "swarm" in refused.err
+    assert lab.shell("h2", "docker node ls -q") == before
+    assert lab.shell("h1", "docker info --format '{{.Swarm.LocalNodeState}}'").strip() == "inactive"
+    lab.shell("h2", "docker swarm leave --force")
+
+
+def test_a_changed_host_key_stops_everything(hosts: tuple[Lab, Path]) -> None:
+    lab, known_hosts = hosts
+    right = known_hosts.read_text()
+    lines = right.splitlines()
+    swapped = [f"{lines[0].split()[0]} {' '.join(lines[1].split()[1:])}", *lines[1:]]
+    known_hosts.write_text("\n".join([*swapped, ""]))
+    try:
+        refused = lab.run("up")
+    finally:
+        known_hosts.write_text(right)
+    assert refused.code == 4
+    assert "h1" in refused.err
+    assert "host key" in refused.err
+    assert lab.shell("h2", "docker info --format '{{.Swarm.LocalNodeState}}'").strip() == "inactive"
