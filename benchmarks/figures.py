@@ -141,7 +141,7 @@ BENCHMARKS = (
         baseline="bare loop over SSH connections that stand",
     ),
     Benchmark("cli help", "cli", "help", "CPU of `lab --help`", aim=0.4),
-    Benchmark("cli completion", "cli", "completion", "CPU of completing `lab `", aim=0.4),
+    Benchmark("cli completion", "cli", "completion", "CPU of completing a command", aim=0.4),
     Benchmark("memory", "memory", "pss", "a lab of 3 nodes; shared pages counted once (PSS)", "GB", aim=3.5),
     Benchmark("memory, unshared", "memory", "rss", "the same; shared pages counted in each process (RSS)", "GB"),
     Benchmark("image", "image", "image", "`lab image build` in an empty cache, golden node included", aim=180.0),

@@ -58,7 +58,7 @@ def apply_plan(
     images: Mapping[str, LabImage],
     manager: str,
     workers: int = 8,
-    converge_seconds: float = 120.0,
+    converge_seconds: float = 240.0,
 ) -> ApplyReport:
     """Carry out every step of ``plan``, at most ``workers`` at a time.
 

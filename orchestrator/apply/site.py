@@ -50,7 +50,7 @@ class Site:
     hosts: Mapping[str, Host | Problem]
     images: Mapping[str, LabImage]
     first_manager: str
-    converge_seconds: float = 120.0
+    converge_seconds: float = 240.0
 
     def host(self, name: str) -> Host:
         """The connection to a node. Raises ``NodeError`` where there is none."""

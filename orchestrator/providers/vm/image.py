@@ -131,8 +131,10 @@ def _make_disk(context: Context, part: NodeImage, progress: Progress) -> None:
     overlay = node_overlay(host_key=host.private, host_key_public=host.public, authorized_key=login.public)
     (part.folder / "overlay.tar").write_bytes(overlay_tar(overlay))
     # fakeroot keeps the owners of files for an ordinary user as well: no mount, no namespace, no root.
+    # mke2fs lies in /sbin, which is not on every user's PATH.
     script = (
-        'set -e; cd "$1"; mkdir root; tar -xf root.tar -C root; rm -f root/etc/ssh/ssh_host_* root/etc/resolv.conf; '
+        'set -e; PATH="$PATH:/usr/sbin:/sbin"; cd "$1"; mkdir root; tar -xf root.tar -C root; '
+        "rm -f root/etc/ssh/ssh_host_* root/etc/resolv.conf; "
         "tar -xf overlay.tar -C root; chmod 700 root/root/.ssh; "
         f"mke2fs -q -t ext4 -L node -d root disk.raw {BASE_DISK}G"
     )
