@@ -40,7 +40,9 @@ def findings(found: Scene, entry: str) -> tuple[Finding, ...]:
         return (_silence(found, ways),)
     if entry in found.mute:
         return (_mute(found, entry, ways),)
-    return (*_own(entry, ways), *_access(found, entry, ways), *_lossy(found, entry, ways))
+    blocked = [way for way in ways if found.blocked(way)]
+    partly = [way for way in ways if way not in blocked]
+    return (*_own(entry, blocked), *_access(found, entry, blocked), *_lossy(found, entry, partly))
 
 
 def _other_protocol(found: Scene, entry: str, ways: Sequence[Way]) -> Finding:
@@ -83,22 +85,22 @@ def _mute(found: Scene, entry: str, ways: Sequence[Way]) -> Finding:
 
 def _own(entry: str, ways: Sequence[Way]) -> Iterator[Finding]:
     """The node does not reach itself at one of its addresses, though others do."""
-    dead = [way for way in ways if way.own and way.dead]
-    if not dead:
+    own = [way for way in ways if way.own]
+    if not own:
         return
-    if all(way.loopback for way in dead):
-        what = f"{_said(dead)}; on {entry} only 127.0.0.1 fails, its address answers"
+    if all(way.loopback for way in own):
+        what = f"{_said(own)}; on {entry} only 127.0.0.1 fails, its address answers"
     else:
-        what = f"{_said(dead)}; {entry} does not reach its own port, while it answers others"
+        what = f"{_said(own)}; {entry} does not reach its own port, while it answers others"
     yield Finding((entry,), what, LOOPBACK_HINT.format(entry=entry))
 
 
 def _access(found: Scene, entry: str, ways: Sequence[Way]) -> Iterator[Finding]:
     """Vantages that do not get into the entry at all, grouped by who is to blame."""
-    dead = [way for way in ways if way.dead and not way.own]
     groups: dict[tuple[str, ...], list[Way]] = {}
-    for way in dead:
-        groups.setdefault(found.access[way.vantage, way.entry], []).append(way)
+    for way in ways:
+        if not way.own:
+            groups.setdefault(found.access[way.vantage, way.entry], []).append(way)
     for blamed, group in groups.items():
         yield _blocked(found, entry, blamed, group)
 
@@ -133,10 +135,9 @@ def _closed(found: Scene, entry: str, what: str, ways: Sequence[Way]) -> Finding
 
 def _lossy(found: Scene, entry: str, ways: Sequence[Way]) -> Iterator[Finding]:
     """Some requests through this entry fail and some do not: it depends on the task that was picked."""
-    partly = [way for way in ways if not way.dead]
-    if not partly:
+    if not ways:
         return
-    what = _said(partly)
+    what = _said(ways)
     causes = [*_silent_tasks(found, what), *_lost_tasks(found, entry, what)]
     if not causes:
         reason = f"{what}; every task answers through {entry} at times: requests get lost, or a task is overloaded"

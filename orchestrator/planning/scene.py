@@ -20,6 +20,9 @@ from orchestrator.planning.tally import Way, by_entry, seen_tasks
 
 Pair = tuple[str, str]
 
+CHANCE = 0.001
+"""Below this probability nobody believes that every request of a way met a task that does not answer."""
+
 READY = "ready"
 """State of a member from which the managers hear (``Status.State`` of ``GET /nodes``)."""
 
@@ -82,8 +85,18 @@ class Scene:
     @cached_property
     def access(self) -> dict[Pair, tuple[str, ...]]:
         """For each pair of vantage and entry between which nothing gets through: the nodes to blame."""
-        pairs = {(way.vantage, way.entry) for way in self.conclusive if way.dead and not way.own}
+        pairs = {(way.vantage, way.entry) for way in self.conclusive if self.blocked(way) and not way.own}
         return _blame(pairs, self._suspects)
+
+    def blocked(self, way: Way) -> bool:
+        """Whether nothing gets through at all, and not just because each request met a task that does not answer.
+
+        With few requests that happens: four requests to two tasks, of which one hangs, all meet it once in 16 times.
+        """
+        if not way.dead or not self.tasks:
+            return way.dead
+        lost = len(self.never_seen) + len(self.missed(way.entry))
+        return (lost / len(self.tasks)) ** len(way.bad) < CHANCE or way.entry in self.mute
 
     @cached_property
     def paths(self) -> dict[Pair, tuple[str, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from orchestrator.errors import NodeError
 from orchestrator.model.inventory import NodeConfig
@@ -13,6 +13,7 @@ from orchestrator.model.labels import owned_by
 from orchestrator.model.observed import ClusterView
 from orchestrator.model.outcome import Route
 from orchestrator.model.probe import OPERATOR, Expectation, Observation, Outcome, Probe, Target
+from orchestrator.planning.cluster import running
 from orchestrator.planning.probes import plan_probes
 from orchestrator.providers.base import Provider
 from orchestrator.runtime.context import Context
@@ -20,7 +21,7 @@ from orchestrator.transport.probing import run_probes
 from orchestrator.usecases.connect import Hosts, unreachable
 
 DEADLINE = 60.0
-"""Seconds that published ports have to answer after their services have converged."""
+"""Seconds that published ports have to answer, for every task, after their services have converged."""
 
 REQUEST_DEADLINE = 5.0
 """Seconds for one request while waiting."""
@@ -30,6 +31,9 @@ PAUSE = 0.2
 
 ANSWERS = (Outcome.ANSWERED, Outcome.NOT_HTTP)
 """What shows that the port leads to a task; not every service speaks HTTP."""
+
+Due = Mapping[tuple[str, int], Mapping[str, int]]
+"""Tasks that have to answer, by service and published port: the slot (0 for a global service) by task id."""
 
 
 def operator_routes(provider: Provider, nodes: Sequence[NodeConfig], view: ClusterView, cluster: str) -> list[Route]:
@@ -67,27 +71,72 @@ def mesh_probes(
     ]
 
 
+def tasks_due(view: ClusterView) -> Due:
+    """The tasks that have to answer through every entry: those running of each port of the routing mesh."""
+    if view.swarm is None:
+        return {}
+    return {
+        (live.spec.name, port.published): {task.id: task.slot for task in running(view.swarm, live.spec.name)}
+        for live in view.swarm.services
+        for port in _published(live.spec)
+    }
+
+
 def wait_until_answering(
     context: Context,
     hosts: Hosts,
     probes: Sequence[Probe],
+    due: Due,
     *,
     deadline: float = DEADLINE,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Ask until each probe was answered once; only what has not answered yet is asked again.
+    """Ask until each probe was answered, and each entry has led to every task that is ``due``.
 
-    Raises :class:`NodeError` naming what still does not answer after ``deadline`` seconds.
+    Only what is still missing is asked again. Where no answer names its task (an image that is not ours), an answer
+    is enough. After a node was cut off, an entry can lack a task for half a minute: the nodes exchange all they know
+    of each other only every 30 s (libnetwork, ``networkdb``: ``pushPullInterval``).
+
+    Raises :class:`NodeError` naming what is still missing after ``deadline`` seconds.
     """
-    waiting = {probe.id: probe for probe in probes}
+    asked = _Asked(tuple(probes), due)
     end = clock() + deadline
-    while waiting:
-        seen = {observation.probe: observation for observation in run_probes(context, list(waiting.values()), hosts)}
-        waiting = {key: probe for key, probe in waiting.items() if not _answered(seen.get(key))}
-        if waiting and clock() >= end:
-            raise _silent(waiting.values(), seen, deadline)
-        if waiting:
+    while waiting := asked.waiting():
+        asked.take(run_probes(context, waiting, hosts))
+        if asked.waiting() and clock() >= end:
+            raise _incomplete(asked, deadline)
+        if asked.waiting():
             context.wait(PAUSE)
+
+
+@dataclass
+class _Asked:
+    """What was asked and what has come back so far; ``told`` has the tasks that answered through an entry."""
+
+    probes: tuple[Probe, ...]
+    due: Due
+    last: dict[str, Observation] = field(default_factory=dict)
+    told: dict[tuple[str, int, str], set[str]] = field(default_factory=dict)
+    answered: set[str] = field(default_factory=set)
+
+    def take(self, observations: Iterable[Observation]) -> None:
+        """Add what came back."""
+        entries = {probe.id: (probe.service, probe.published, probe.target.entry) for probe in self.probes}
+        for seen in observations:
+            self.last[seen.probe] = seen
+            if seen.outcome in ANSWERS:
+                self.answered.add(seen.probe)
+            if seen.answer.task:
+                self.told.setdefault(entries[seen.probe], set()).add(seen.answer.task)
+
+    def waiting(self) -> list[Probe]:
+        """What has to be asked (again)."""
+        return [probe for probe in self.probes if probe.id not in self.answered or self.missing(probe)]
+
+    def missing(self, probe: Probe) -> list[str]:
+        """The tasks, by id, that have not answered through the entry of a probe, if answers name tasks at all."""
+        told = self.told.get((probe.service, probe.published, probe.target.entry), set())
+        return [task for task in self.due.get((probe.service, probe.published), {}) if task not in told] if told else []
 
 
 def _published(service: Service) -> Iterable[Port]:
@@ -95,20 +144,27 @@ def _published(service: Service) -> Iterable[Port]:
     return (port for port in service.ports if port.protocol is Protocol.TCP and port.mode is PublishMode.INGRESS)
 
 
-def _answered(observation: Observation | None) -> bool:
-    return observation is not None and observation.outcome in ANSWERS
-
-
-def _silent(probes: Iterable[Probe], seen: Mapping[str, Observation], deadline: float) -> NodeError:
-    details = []
-    for probe in probes:
-        last = seen.get(probe.id)
-        why = f"{last.outcome.value} {last.error}".strip() if last else "not asked"
-        vantage = "this machine" if probe.vantage == OPERATOR else probe.vantage
-        target = f"{probe.target.entry} {probe.target.address}:{probe.target.port}"
-        details.append(f"{vantage} → {target} ({probe.service}): {why}")
+def _incomplete(asked: _Asked, deadline: float) -> NodeError:
+    waiting = asked.waiting()
+    silent = [_silence(probe, asked.last.get(probe.id)) for probe in waiting if probe.id not in asked.answered]
+    lost = {
+        f"{probe.target.entry} → task {asked.due[probe.service, probe.published][task] or task} of {probe.service}: "
+        "never answered through this node, though the node itself answers"
+        for probe in waiting
+        for task in asked.missing(probe)
+    }
+    what = (
+        f"{len(silent)} ways to published ports did not answer" if silent else "some tasks are not reached everywhere"
+    )
     return NodeError(
-        f"{len(details)} ways to published ports did not answer within {deadline:.0f} s",
-        details=details,
+        f"{what} within {deadline:.0f} s",
+        details=[*silent, *sorted(lost)],
         hint="`lab verify` asks again and says where to look; `lab status` shows the tasks",
     )
+
+
+def _silence(probe: Probe, last: Observation | None) -> str:
+    why = f"{last.outcome.value} {last.error}".strip() if last else "not asked"
+    vantage = "this machine" if probe.vantage == OPERATOR else probe.vantage
+    target = f"{probe.target.entry} {probe.target.address}:{probe.target.port}"
+    return f"{vantage} → {target} ({probe.service}): {why}"

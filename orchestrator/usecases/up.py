@@ -20,7 +20,7 @@ from orchestrator.planning.resolve import Wanted, wanted
 from orchestrator.providers.base import Provider
 from orchestrator.runtime.context import Context
 from orchestrator.runtime.state import load_state, save_state
-from orchestrator.usecases.answering import mesh_probes, operator_routes, wait_until_answering
+from orchestrator.usecases.answering import mesh_probes, operator_routes, tasks_due, wait_until_answering
 from orchestrator.usecases.connect import NOT_RUNNING, Hosts, connected
 from orchestrator.usecases.memory import remembered, with_swarm
 
@@ -150,10 +150,10 @@ def _check(context: Context, hosts: Hosts, goal: _Goal) -> ClusterView:
 def _answer(
     context: Context, provider: Provider, hosts: Hosts, inventory: Inventory, view: ClusterView
 ) -> tuple[Route, ...]:
-    """Wait until every published port answers from every node and from here."""
+    """Wait until every published port answers from every node and from here, for every task."""
     with context.phase("answer", "Wait until every published port answers from every node") as phase:
         routes = operator_routes(provider, inventory.nodes, view, inventory.name)
         probes = mesh_probes(inventory.name, inventory.nodes, view, routes, hosts)
-        wait_until_answering(context, hosts, probes)
+        wait_until_answering(context, hosts, probes, tasks_due(view))
         phase.summary = f"ways that answer: {len(probes)}" if probes else "nothing is published"
     return tuple(routes)

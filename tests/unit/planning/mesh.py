@@ -67,10 +67,10 @@ class Faults:
     apart: tuple = ()
 
 
-def ask(cluster, faults=None):
-    """What every probe of the plan meets."""
+def ask(cluster, faults=None, chooser=None):
+    """What every probe of the plan meets; ``chooser`` (random) picks tasks where other traffic mixes up the turns."""
     faults = faults or Faults()
-    turns = Counter()
+    turns = Counter() if chooser is None else Turns(chooser)
     return [
         observation
         for probe in cluster.plan.probes
@@ -78,8 +78,19 @@ def ask(cluster, faults=None):
     ]
 
 
-def verdicts(cluster, faults=None):
-    return judge(cluster.plan, ask(cluster, faults), cluster.view)
+class Turns(dict):
+    """Turns that nobody can foresee."""
+
+    def __init__(self, chooser):
+        super().__init__()
+        self.chooser = chooser
+
+    def __getitem__(self, entry):
+        return self.chooser.randrange(1000)
+
+
+def verdicts(cluster, faults=None, chooser=None):
+    return judge(cluster.plan, ask(cluster, faults, chooser), cluster.view)
 
 
 def _attempt(cluster, faults, probe, number, turns):

@@ -1,5 +1,6 @@
 """What is broken is found where it is broken."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,8 @@ from orchestrator.planning.judge import judge
 
 from .builders import lost, with_member, with_service, with_swarm, with_view
 from .mesh import WEB, Cluster, Faults, ask, asked, cluster, drop_answers_of, verdicts
+
+FEW_REQUESTS = cluster(requests=4)
 
 
 def overall(reports):
@@ -131,6 +134,15 @@ def test_a_task_that_answers_nobody():
     assert not any("data path" in check.reason for check in mesh.values())
     assert blamed(reports) == {host}
     assert {c.nodes for c in checks(reports, "coverage", Verdict.FAIL).values()} == {(host,)}
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_a_way_on_which_by_chance_every_request_met_the_silent_task_is_not_blamed(seed):
+    found = FEW_REQUESTS
+    task, host = next((task, node) for task, node in found.tasks.items() if node == "n2")
+    reports = verdicts(found, Faults(stopped=(task,)), random.Random(seed))
+    failing = checks(reports, "mesh", Verdict.FAIL).values()
+    assert {node for check in failing for node in check.nodes} == {host}
 
 
 def test_a_broken_data_path_of_one_node():

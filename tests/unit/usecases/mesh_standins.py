@@ -53,11 +53,12 @@ def lab(name: str = "mesh", port: int = 8080, replicas: int = 2) -> Lab:
 class MeshHost(ScriptedHost):
     """A host whose TCP connections end at the routing mesh of the swarm in memory."""
 
-    def __init__(self, name: str, swarm: FakeSwarm, turns: "dict[str, itertools.count[int]]", cut: set[str]) -> None:
+    def __init__(self, name: str, swarm: FakeSwarm, provider: "MemoryProvider") -> None:
         super().__init__(name, swarm=swarm)
         self._fake = swarm
-        self._turns = turns
-        self._cut = cut
+        self._turns = provider.turns
+        self._cut = provider.cut
+        self._forgotten = provider.forgotten
 
     def open_tcp(self, address: str, port: int, *, timeout: float) -> ScriptedStream:
         self.dialled.append((address, port))
@@ -82,7 +83,9 @@ class MeshHost(ScriptedHost):
         tasks = [
             task
             for task in self._fake.tasks.values()
-            if task["ServiceID"] == service["ID"] and task["DesiredState"] == "running"
+            if task["ServiceID"] == service["ID"]
+            and task["DesiredState"] == "running"
+            and (entry, task["Slot"]) not in self._forgotten
         ]
         task = tasks[next(self._turns[entry]) % len(tasks)]
         client = "10.0.0." + self._fake.engines[entry].address.rsplit(".", 1)[1]
@@ -99,7 +102,8 @@ class MeshHost(ScriptedHost):
 class MemoryProvider:
     """Machines that exist once they were asked for; ``down`` and ``cut`` break some of them.
 
-    ``down`` refuse the connection, ``cut`` do not answer on the cluster's network.
+    ``down`` refuse the connection, ``cut`` do not answer on the cluster's network, ``forgotten`` are pairs of a node
+    and the slot of a task that its load balancer does not know.
     """
 
     def __init__(self, wanted: Inventory) -> None:
@@ -109,9 +113,10 @@ class MemoryProvider:
         self.states = {node.name: state for node in wanted.nodes}
         self.down: set[str] = set()
         self.cut: set[str] = set()
+        self.forgotten: set[tuple[str, int]] = set()
         self.destroyed = 0
         self.hosts: list[MeshHost] = []
-        self._turns = {node.name: itertools.count() for node in wanted.nodes}
+        self.turns = {node.name: itertools.count() for node in wanted.nodes}
 
     def ensure(self, context: Context) -> list[str]:
         started = [name for name, state in self.states.items() if state in ("absent", "stopped")]
@@ -129,7 +134,7 @@ class MemoryProvider:
     def connect(self, context: Context, node: NodeConfig) -> MeshHost:
         if node.name in self.down:
             raise NodeError(f"{node.name}: connection refused", node=node.name, hint="start it", kind="refused")
-        host = MeshHost(node.name, self.fake, self._turns, self.cut)
+        host = MeshHost(node.name, self.fake, self)
         self.hosts.append(host)
         return host
 

@@ -124,7 +124,6 @@ class TestUp:
         assert any("swarm" in detail for detail in caught.value.details)
 
     def test_ports_that_never_answer_are_named(self, provider, run, monkeypatch):
-        monkeypatch.setattr(answering, "DEADLINE", 0.0)
         monkeypatch.setattr(answering.wait_until_answering, "__kwdefaults__", {"deadline": 0.0, "clock": lambda: 0.0})
         provider.cut.add("n2")
         with pytest.raises(NodeError, match="2 ways to published ports did not answer") as caught:
@@ -133,6 +132,26 @@ class TestUp:
             "n1 → n2 192.168.90.12:8080",
             "n3 → n2 192.168.90.12:8080",
         ]
+
+    def test_an_entry_that_lacks_a_task_is_waited_for(self, provider, run, monkeypatch):
+        provider.forgotten.add(("n3", 2))
+        waits = []
+
+        def learn(seconds):
+            waits.append(seconds)
+            provider.forgotten.clear()
+
+        monkeypatch.setattr(run.context, "wait", learn)
+        up(run.context, provider.inventory, [lab()], provider)
+        assert len(waits) == 1
+
+    def test_an_entry_that_never_leads_to_a_task_is_named(self, provider, run, monkeypatch):
+        monkeypatch.setattr(answering.wait_until_answering, "__kwdefaults__", {"deadline": 0.0, "clock": lambda: 0.0})
+        provider.forgotten.add(("n3", 2))
+        with pytest.raises(NodeError, match="some tasks are not reached everywhere") as caught:
+            up(run.context, provider.inventory, [lab()], provider)
+        (detail,) = caught.value.details
+        assert detail.startswith("n3 → task 2 of mesh_web")
 
     def test_an_answer_in_another_protocol_will_do(self, provider, run, monkeypatch):
         monkeypatch.setattr(MeshHost, "_response", lambda *_arguments: b"220 mail ready\r\n")
