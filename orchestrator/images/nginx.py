@@ -23,39 +23,88 @@ from orchestrator.runtime.context import Context
 
 REFERENCE = "swarm-mesh-lab/nginx:1"
 SUITE = "trixie"
-PACKAGES = ("nginx-light", "busybox-static")
+PACKAGES = ("nginx-light", "libnginx-mod-stream", "busybox-static")
+
+PAYLOAD_SIZE = 1 << 20
+"""Bytes of the file that the image serves at ``/payload``: enough for many full packets, and for a sum to differ."""
+
+_ANSWER = """\
+#!/bin/sh
+# Answers every request with who it is and whom it sees, told by the environment of the container:
+# LAB_NODE (default: the host name), LAB_SERVICE, LAB_TASK, LAB_SLOT; LAB_PORT is the TCP port (default: 80),
+# LAB_UDP a UDP port that answers the same (default: none). A configuration that was mounted is used instead.
+[ -e /etc/nginx/nginx.conf ] && exec nginx -g 'daemon off;'
+who='"node":"'${LAB_NODE:-$(hostname)}'","service":"'$LAB_SERVICE'","task":"'$LAB_TASK'","slot":"'$LAB_SLOT'"'
+say='{'$who',"server":"$server_addr","client":"$remote_addr"}'
+cat > /run/answer.conf <<END
+user www-data;
+worker_processes 1;
+pid /run/nginx.pid;
+error_log /dev/stderr warn;
+load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+events { worker_connections 256; }
+http {
+  access_log off;
+  keepalive_timeout 0;
+  server_tokens off;
+  default_type application/json;
+  server {
+    listen ${LAB_PORT:-80} default_server;
+    location / { return 200 '$say\\n'; }
+    location = /payload { alias /var/www/payload; }
+  }
+}
+END
+if [ -n "$LAB_UDP" ]; then
+  echo "stream { server { listen $LAB_UDP udp; return '$say\\n'; } }" >> /run/answer.conf
+fi
+exec nginx -c /run/answer.conf -g 'daemon off;'
+"""
 
 _DROPPED = (
     "./dev/",
-    "./var/lib/dpkg",
-    "./var/cache",
-    "./etc/apt",
-    "./usr/share/doc",
-    "./usr/share/man",
-    "./usr/share/locale",
+    "./var/lib/dpkg/",
+    "./var/cache/",
+    "./etc/apt/",
+    "./etc/nginx/nginx.conf/",
+    "./usr/share/doc/",
+    "./usr/share/man/",
+    "./usr/share/locale/",
 )
 _FILES = {
+    "usr/local/bin/answer": _ANSWER,
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\n",
     "etc/group": "root:x:0:\nwww-data:x:33:\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
-    "etc/nginx/conf.d/default.conf": "server { listen 80 default_server; return 200 'swarm-mesh-lab\\n'; }\n",
 }
 _LINKS = {
     "bin": "usr/bin",
     "lib": "usr/lib",
     "lib64": "usr/lib64",
     "sbin": "usr/sbin",
-    "usr/bin/sh": "busybox",
+    **{f"usr/bin/{name}": "busybox" for name in ("cat", "hostname", "ip", "ls", "nslookup", "ping", "sh", "wget")},
     "var/log/nginx/access.log": "/dev/stdout",
     "var/log/nginx/error.log": "/dev/stderr",
 }
-_FOLDERS = ("etc", "dev", "proc", "sys", "run", "tmp", "root", "usr/bin", "var/lib/nginx", "var/log/nginx", "var/www")
+_CONFIG = {
+    "Cmd": ["answer"],
+    "Env": ["PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+    "ExposedPorts": {"80/tcp": {}},
+    "StopSignal": "SIGQUIT",
+}
+_FOLDERS = (
+    *("etc", "dev", "proc", "sys", "run", "tmp", "root"),
+    *("usr/bin", "usr/local/bin", "var/lib/nginx", "var/log/nginx", "var/www"),
+)
 
 
 def ensure_nginx(context: Context) -> LabImage:
-    """The nginx image from the cache; built there first where it is missing (some seconds)."""
+    """The nginx image from the cache; built there first where it is missing (some seconds).
+
+    The file's name holds a digest of what the image is made of, so a newer version of this tool makes its own.
+    """
     folder = paths.cache_root() / "containers"
-    archive = folder / "nginx-1.tar"
+    archive = folder / f"nginx-{_fingerprint()}.tar"
     if not archive.exists():
         paths.private_dir(folder)
         with (
@@ -70,12 +119,23 @@ def ensure_nginx(context: Context) -> LabImage:
     return LabImage(REFERENCE, image_id(archive), archive)
 
 
+def payload() -> bytes:
+    """What the image serves at ``/payload``: bytes that do not repeat, the same in every build."""
+    blocks = (hashlib.sha256(number.to_bytes(8, "big")).digest() for number in range(PAYLOAD_SIZE // 32))
+    return b"".join(blocks)
+
+
 def image_id(archive: Path) -> str:
     """The id of the image in a ``docker load`` archive: the digest of its configuration."""
     with tarfile.open(archive) as tar:
         manifest = tar.extractfile("manifest.json")
         config = json.load(manifest)[0]["Config"] if manifest else ""
     return "sha256:" + config.removesuffix(".json")
+
+
+def _fingerprint() -> str:
+    made_of = json.dumps([SUITE, PACKAGES, _DROPPED, _FILES, _LINKS, _FOLDERS, _CONFIG, PAYLOAD_SIZE], sort_keys=True)
+    return hashlib.sha256(made_of.encode()).hexdigest()[:10]
 
 
 def write_archive(root_tar: Path, archive: Path) -> None:
@@ -87,12 +147,7 @@ def write_archive(root_tar: Path, archive: Path) -> None:
             "architecture": "amd64",
             "os": "linux",
             "created": "1970-01-01T00:00:00Z",
-            "config": {
-                "Cmd": ["nginx", "-g", "daemon off;"],
-                "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
-                "ExposedPorts": {"80/tcp": {}},
-                "StopSignal": "SIGQUIT",
-            },
+            "config": _CONFIG,
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
             "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "swarm-mesh-lab"}],
         },
@@ -115,7 +170,8 @@ def _layer(root_tar: Path) -> bytes:
         for name, target in _LINKS.items():
             _add_entry(layer, name, tarfile.SYMTYPE, target)
         for name, text in _FILES.items():
-            _add(layer, name, text.encode())
+            _add(layer, name, text.encode(), mode=0o755 if name.startswith("usr/local/bin/") else 0o644)
+        _add(layer, "var/www/payload", payload())
         for member, data in _kept(source):
             layer.addfile(member, data)
     return buffer.getvalue()
@@ -139,7 +195,7 @@ def _add_entry(tar: tarfile.TarFile, name: str, kind: bytes, target: str = "") -
     tar.addfile(entry)
 
 
-def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+def _add(tar: tarfile.TarFile, name: str, data: bytes, *, mode: int = 0o644) -> None:
     entry = tarfile.TarInfo(name)
-    entry.size = len(data)
+    entry.size, entry.mode = len(data), mode
     tar.addfile(entry, io.BytesIO(data))

@@ -19,10 +19,6 @@ SYSTEM_PYTHON = Path("/usr/bin/python3")
 RUNUSER = "/usr/sbin/runuser"
 
 pytestmark = [
-    pytest.mark.skipif(
-        os.environ.get("LAB_E2E_USER") != "1",
-        reason="builds everything once more as a new user (many minutes): LAB_E2E_USER=1 runs it",
-    ),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a user; the other tests run as one already"),
     pytest.mark.skipif(not SYSTEM_PYTHON.exists(), reason="needs a Python that every user may run"),
 ]

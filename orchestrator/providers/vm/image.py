@@ -26,7 +26,7 @@ from orchestrator.model.image import ImageInfo
 from orchestrator.model.inventory import VmShape
 from orchestrator.providers.vm import processes
 from orchestrator.providers.vm.files import EXCLUDED, MASKED, PACKAGES, Overlay, node_overlay
-from orchestrator.providers.vm.initramfs import build_initramfs
+from orchestrator.providers.vm.initramfs import MADE_OF, build_initramfs
 from orchestrator.providers.vm.keys import KeyPair, new_key_pair
 from orchestrator.runtime import paths
 from orchestrator.runtime.context import Context, Progress
@@ -108,8 +108,8 @@ def _discard(folder: Path) -> None:
 
 def _fingerprint(suite: str) -> str:
     overlay = node_overlay(host_key="", host_key_public="", authorized_key="")
-    made_of = json.dumps([suite, PACKAGES, EXCLUDED, MASKED, BASE_DISK, overlay.files, overlay.links], sort_keys=True)
-    return hashlib.sha256(made_of.encode()).hexdigest()[:10]
+    made_of = [suite, PACKAGES, EXCLUDED, MASKED, BASE_DISK, overlay.files, overlay.links, MADE_OF]
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def _build(context: Context, image: NodeImage) -> None:

@@ -41,6 +41,10 @@ exec /bin/busybox switch_root /newroot /sbin/init
 """
 
 
+MADE_OF = (DRIVERS, _INIT)
+"""What makes one initramfs differ from another, besides the packages of the node."""
+
+
 def load_order(modules_dep: str, drivers: Sequence[str]) -> list[str]:
     """Paths of the module files that ``drivers`` need, each after those it depends on.
 

@@ -77,7 +77,7 @@ def test_the_configuration_names_the_layer_by_its_digest(archive):
     config = json.loads(files[manifest["Config"]])
     assert config["rootfs"] == {"type": "layers", "diff_ids": digests}
     assert len(config["history"]) == len(digests)
-    assert config["config"]["Cmd"] == ["nginx", "-g", "daemon off;"]
+    assert config["config"]["Cmd"] == ["answer"]
 
 
 def test_the_same_packages_always_give_the_same_bytes(tmp_path, archive):
@@ -110,6 +110,18 @@ def test_a_hard_link_comes_after_what_it_names(layer):
     assert layer.extractfile("usr/a-link").read() == b"data"
 
 
+def test_the_program_can_be_started_and_the_payload_is_whole(layer):
+    assert layer.getmember("usr/local/bin/answer").mode == 0o755
+    assert layer.extractfile("var/www/payload").read() == nginx.payload()
+    assert len(nginx.payload()) == nginx.PAYLOAD_SIZE
+
+
+def test_another_content_gets_another_file(monkeypatch):
+    before = nginx._fingerprint()
+    monkeypatch.setattr(nginx, "_FILES", {**nginx._FILES, "etc/more": "x"})
+    assert nginx._fingerprint() != before
+
+
 @pytest.fixture
 def builds(tmp_path, monkeypatch):
     """Builds of the packages, none of which takes a mirror."""
@@ -131,7 +143,7 @@ def test_the_image_is_built_once_and_nothing_else_is_kept(builds, tmp_path):
     assert list(one) == [REFERENCE]
     assert one[REFERENCE].id == image_id(one[REFERENCE].archive)
     assert len(builds) == 1
-    assert [path.name for path in (tmp_path / "cache/containers").iterdir()] == ["nginx-1.tar"]
+    assert [path.name for path in (tmp_path / "cache/containers").iterdir()] == [one[REFERENCE].archive.name]
 
 
 def test_a_build_that_fails_leaves_nothing(builds, tmp_path, monkeypatch):
