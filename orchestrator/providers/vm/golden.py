@@ -43,7 +43,11 @@ until curl --silent --max-time 2 --output /dev/null http://127.0.0.1:8080/; do
 done
 docker service rm warm > /dev/null
 while [ -n "$(docker ps --quiet)" ]; do sleep 0.2; done
-docker network rm warm > /dev/null
+tries=0
+until docker network rm warm > /dev/null; do
+  tries=$((tries + 1)); [ $tries -lt 30 ] || exit 1
+  sleep 0.5
+done
 docker swarm leave --force > /dev/null
 docker container prune --force > /dev/null
 resize2fs /dev/vda > /dev/null 2>&1
