@@ -11,6 +11,7 @@ import paramiko
 
 from benchmarks.workspace import Bench
 from orchestrator.errors import NodeError
+from orchestrator.model.inventory import SshAddress
 from orchestrator.model.probe import Outcome, Probe, Target
 from orchestrator.observe import observe
 from orchestrator.planning.probes import plan_probes
@@ -29,8 +30,10 @@ Clients = Mapping[str, paramiko.SSHClient]
 
 def measure(bench: Bench) -> None:
     """Take all samples on the lab that runs, the sides in turn, after one round of each that does not count."""
-    with _clients(bench) as clients:
-        hosts = {name: SshHost(client, name=name, user="root") for name, client in clients.items()}
+    provider = make_provider(bench.inventory, state_dir(bench.inventory.name))
+    addresses = {node.name: provider.address(node) for node in bench.inventory.nodes}
+    with _clients(bench, addresses) as clients:
+        hosts = {name: SshHost(client, name=name, address=addresses[name]) for name, client in clients.items()}
         view = observe(bench.context, hosts, ())
         probes = plan_probes(bench.inventory.name, bench.inventory.nodes, view, {}, requests=REQUESTS).probes
         targets = [(probe.vantage, probe.target) for probe in probes for _ in range(probe.count)]
@@ -46,16 +49,15 @@ def measure(bench: Bench) -> None:
 
 
 @contextmanager
-def _clients(bench: Bench) -> Iterator[Clients]:
+def _clients(bench: Bench, addresses: Mapping[str, SshAddress]) -> Iterator[Clients]:
     """One SSH connection per node, closed at the end or when the run is cancelled."""
-    provider = make_provider(bench.inventory, state_dir(bench.inventory.name))
     with ExitStack() as stack:
         clients = {}
-        for node in bench.inventory.nodes:
-            client = log_in(provider.address(node), name=node.name, timeout=20.0)
+        for name, address in addresses.items():
+            client = log_in(address, name=name, timeout=20.0)
             stack.callback(client.close)
             stack.enter_context(bench.context.closing(client.close))
-            clients[node.name] = client
+            clients[name] = client
         yield clients
 
 

@@ -57,16 +57,22 @@ def verify(
     inventory: InventoryOption = DEFAULT_INVENTORY,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Ask every published port from every node and from here, and judge the answers."""
+    """Check the labs that are up: every published port from every node and from here, and what else they prove."""
     from orchestrator.cli.presentations import VERIFY
 
     def work(context: Context) -> VerifyOutcome:
         from orchestrator.usecases.verify import verify as carry
 
-        cluster = _existing(context, inventory).inventory
-        provider = _provider(cluster)
+        existing = _existing(context, inventory)
         return carry(
-            context, cluster, provider, labs=labs or [], requests=requests, tolerance=tolerance, deadline=deadline
+            context,
+            existing.inventory,
+            _provider(existing.inventory),
+            state=existing.state,
+            labs=labs or [],
+            requests=requests,
+            tolerance=tolerance,
+            deadline=deadline,
         )
 
     carry_out(work, VERIFY, output)

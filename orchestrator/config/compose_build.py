@@ -41,6 +41,7 @@ def build_lab(name: str, path: Path, file: LabFile, data: Mapping[str, bytes], e
         ),
         networks=tuple(_network(network_names[key], key, network) for key, network in networks.items()),
         configs=tuple(configs.values()),
+        checks=tuple(file.x_lab.checks),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from orchestrator.checks.base import Names
 from orchestrator.config.compose_build import (
     DEFAULT_NETWORK,
     TextPairs,
@@ -46,6 +47,7 @@ def check_lab(checked: Lab, name: str, env: Mapping[str, str]) -> None:
         _check_labels(checked, (*loc, "labels"), service.labels)
         _check_labels(checked, (*loc, "deploy", "labels"), service.deploy.labels)
     _check_ports(checked)
+    _check_checks(checked)
     check_networks(checked)
     for key, network in file.networks.items():
         if network is None or not network.external:
@@ -54,6 +56,19 @@ def check_lab(checked: Lab, name: str, env: Mapping[str, str]) -> None:
     for key, config in file.configs.items():
         _check_config_name(checked, ("configs", key), config.name or f"{name}_{key}")
         _check_labels(checked, ("configs", key, "labels"), config.labels)
+
+
+def _check_checks(checked: Lab) -> None:
+    """What a check refers to must be in the file."""
+    file = checked.value
+    names = Names(
+        services=frozenset(_declared(checked, "services")),
+        containers=frozenset(),
+        networks=frozenset(_declared(checked, "networks")) | {DEFAULT_NETWORK},
+    )
+    for index, check in enumerate(file.x_lab.checks):
+        for problem in check.problems(names):
+            checked.error(("x-lab", "checks", index), problem)
 
 
 def _check_dns_name(checked: Lab, loc: Loc, name: str) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from orchestrator.checks.kinds import AnyCheck
 from orchestrator.config import compose_keys, compose_values
 from orchestrator.config.fields import Address, Duration, Network, PositiveDuration, Text, checked
 from orchestrator.config.hints import shown
@@ -288,6 +289,9 @@ class XLab(StrictModel):
     """What Swarm Mesh Lab itself wants to know of a lab."""
 
     title: Text = Field(default="", description="What the lab shows, in one line.")
+    checks: list[AnyCheck] = Field(
+        default=[], description="What `lab verify` checks. Default: what ports, networks and replicas suggest."
+    )
 
 
 class LabFile(ComposeModel):

@@ -39,6 +39,11 @@ class StrictModel(BaseModel):
     unsupported: ClassVar[frozenset[str]] = frozenset()
     """Keys that the format knows and that we do not support."""
 
+    @classmethod
+    def tag(cls) -> str:
+        """What tells this form of a value from the others in a place that pydantic reports; "" where it is the only."""
+        return ""
+
     @field_validator("*", mode="before")
     @classmethod
     def _has_value(cls, value: object) -> object:
@@ -48,6 +53,9 @@ class StrictModel(BaseModel):
             )
         return value
 
+
+KIND_ERROR = "kind"
+"""Type of the problem that a mapping does not tell which of several kinds it is."""
 
 Model = TypeVar("Model", bound=StrictModel)
 
@@ -154,9 +162,12 @@ def _without(
 
 
 def _place(problem: ErrorDetails, rest: _Rest) -> Loc:
-    """Where in the file the problem is, without the tags of forms that pydantic puts into the place."""
-    tags = list(Form)
-    return rest.in_file(tuple(part for part in problem["loc"] if part not in tags))
+    """Where in the file the problem is, without the tags of forms and kinds that pydantic puts into the place."""
+    return rest.in_file(tuple(part for part in problem["loc"] if not _is_tag(part)))
+
+
+def _is_tag(part: str | int) -> bool:
+    return isinstance(part, str) and part.startswith("\0")
 
 
 def _to_drop(problem: ErrorDetails, rest: _Rest) -> Loc:
@@ -170,7 +181,9 @@ def _report(problem: ErrorDetails, model: type[StrictModel], rest: _Rest, source
     if place in source.broken:
         return
     if problem["type"] == "extra_forbidden":
-        message = _unknown_key(str(place[-1]), _models_at(model, place[:-1]))
+        tags = {part for part in problem["loc"] if _is_tag(part)}
+        models = _models_at(model, place[:-1])
+        message = _unknown_key(str(place[-1]), [found for found in models if found.tag() in tags] or models)
     else:
         message = _message(problem)
     if place in source.substituted:
@@ -213,17 +226,31 @@ def _message(problem: ErrorDetails) -> str:
             return str(context["error"])
         case "form":
             return f"{problem['msg']}, got {shown(value)}"
-        case "too_short":
-            return "expected at least one entry, got none"
-        case "too_long":
-            return f"expected one entry, got {context['actual_length']}"
-        case "greater_than_equal":
-            return f"expected at least {context['ge']:g}, got {shown(value)}"
-        case "less_than_equal":
-            return f"expected at most {context['le']:g}, got {shown(value)}"
+        case "kind":
+            return _unknown_kind(value, context["key"], context["kinds"])
+    if size := _SIZES.get(problem["type"]):
+        return size.format(got=shown(value), **context)
     if expected := _KINDS.get(problem["type"]):
         return f"expected {expected}, got {shown(value)}{_type_advice(problem['type'], value)}"
     return problem["msg"]
+
+
+_SIZES = {
+    "too_short": "expected at least one entry, got none",
+    "too_long": "expected one entry, got {actual_length}",
+    "greater_than_equal": "expected at least {ge:g}, got {got}",
+    "less_than_equal": "expected at most {le:g}, got {got}",
+}
+
+
+def _unknown_kind(value: object, key: str, kinds: list[str]) -> str:
+    """What to say of a mapping that does not name which of several kinds it is."""
+    given = value.get(key) if isinstance(value, dict) else None
+    if given is None:
+        got = f"the required key {key} is missing" if isinstance(value, dict) else f"got {shown(value)}"
+        return f"{got}; expected a mapping with {key}: {one_of(kinds)}"
+    near = did_you_mean(given, kinds) if isinstance(given, str) else ""
+    return f"{key}: expected {one_of(kinds)}, got {shown(given)}{near}"
 
 
 _KINDS = {

@@ -59,6 +59,7 @@ class Probe:
     count: int
     deadline: float
     expect: Expectation = Expectation.ANSWER
+    path: str = "/"
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Observation:
-    """One request and what came of it. ``latency`` is seconds from dialling to the last byte (or the failure)."""
+    """One request and what came of it. ``latency`` is seconds from dialling to the last byte (or the failure).
+
+    ``size`` is the body's in bytes; ``digest`` is its SHA-256, only where another path than ``/`` was asked for.
+    """
 
     probe: str
     attempt: int
@@ -84,3 +88,5 @@ class Observation:
     status: int = 0
     answer: Answer = Answer()
     error: str = ""
+    size: int = 0
+    digest: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Verdict(StrEnum):
@@ -36,9 +37,10 @@ class Cell:
 class CheckResult:
     """The verdict of one check on one subject.
 
-    ``check`` is one of ``mesh`` (every probe answers), ``identity`` (answers come from running tasks of the
-    service), ``coverage`` (all tasks seen through an entry), ``share`` (requests spread evenly), ``entry``
-    (the task saw the entry node's ingress address), ``publish-mode`` (host-mode ports listen where tasks run).
+    ``check`` is the kind of check that a lab file asks for, or, for published ports, one of ``mesh`` (every probe
+    answers), ``identity`` (answers come from running tasks of the service), ``coverage`` (all tasks seen through an
+    entry), ``share`` (requests spread evenly), ``entry`` (the task saw the entry node's ingress address) and
+    ``publish-mode`` (host-mode ports listen where tasks run).
     ``subject`` names what was checked (``ingress-mesh_web :8080 via n2``), ``nodes`` the nodes at which a
     failure points, ``reason`` why and ``hint`` where to look next.
     """
@@ -63,8 +65,27 @@ class PortReport:
 
 
 @dataclass(frozen=True)
+class CheckReport:
+    """One check of a lab file: what became of each of its subjects.
+
+    ``claims`` are the numbers of the claims that it proves; ``waited`` is how many seconds it took until its last
+    subject was as it should be (0 where the first look was enough). ``drawing`` are lines of text that show what was
+    measured, ``measured`` is the same as data.
+    """
+
+    lab: str
+    kind: str
+    title: str
+    claims: tuple[int, ...]
+    results: tuple[CheckResult, ...]
+    waited: float = 0.0
+    drawing: tuple[str, ...] = ()
+    measured: Any = None
+
+
+@dataclass(frozen=True)
 class VerifyReport:
-    """The whole of ``lab verify``."""
+    """The whole of ``lab verify``; ``labs`` are the checks that lab files ask for, ``checks`` those of the cluster."""
 
     cluster: str
     ports: tuple[PortReport, ...]
@@ -72,12 +93,19 @@ class VerifyReport:
     probes: int = 0
     requests: int = 0
     seconds: float = 0.0
+    labs: tuple[CheckReport, ...] = ()
+
+    @property
+    def every_check(self) -> tuple[CheckResult, ...]:
+        """All that was judged."""
+        of_ports = (check for port in self.ports for check in port.checks)
+        of_labs = (check for lab in self.labs for check in lab.results)
+        return (*self.checks, *of_ports, *of_labs)
 
     @property
     def verdict(self) -> Verdict:
         """A failure outweighs an inconclusive check; nothing checked at all is inconclusive, not a pass."""
-        verdicts = {check.verdict for port in self.ports for check in port.checks}
-        verdicts |= {check.verdict for check in self.checks}
+        verdicts = {check.verdict for check in self.every_check}
         for verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS):
             if verdict in verdicts:
                 return verdict

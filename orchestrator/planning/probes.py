@@ -37,7 +37,7 @@ def plan_probes(
     *,
     requests: int = 20,
     deadline: float = 5.0,
-    labs: Sequence[str] = (),
+    labs: Sequence[str] | None = None,
 ) -> ProbePlan:
     """Probes for every published TCP port of our services, or only of the services of ``labs``.
 
@@ -65,9 +65,9 @@ def plan_probes(
     return ProbePlan(tuple(probes.values()), tuple(notes))
 
 
-def _services(cluster: str, swarm: SwarmView, labs: Sequence[str]) -> Iterator[Service]:
+def _services(cluster: str, swarm: SwarmView, labs: Sequence[str] | None) -> Iterator[Service]:
     for live in swarm.services:
-        if owned_by(live.spec.labels, cluster) and (not labs or live.spec.labels.get(LAB) in labs):
+        if owned_by(live.spec.labels, cluster) and (labs is None or live.spec.labels.get(LAB) in labs):
             yield live.spec
 
 

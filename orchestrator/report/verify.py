@@ -9,7 +9,7 @@ from rich.text import Text
 
 from orchestrator.model.outcome import VerifyOutcome
 from orchestrator.model.probe import OPERATOR
-from orchestrator.model.verdict import Cell, CheckResult, PortReport, Verdict
+from orchestrator.model.verdict import Cell, CheckReport, CheckResult, PortReport, Verdict
 from orchestrator.report.console import MARKS, STYLES
 from orchestrator.report.tables import folded
 from orchestrator.report.words import count, latency, seconds
@@ -28,6 +28,11 @@ def render_verify(outcome: VerifyOutcome, width: int) -> list[RenderableType]:
         parts += _checks(port.checks)
         parts.append(Text())
     parts += _checks(outcome.report.checks)
+    for lab in dict.fromkeys(report.lab for report in outcome.report.labs):
+        parts.append(Text(lab, style="bold"))
+        for report in outcome.report.labs:
+            parts += _lab_check(report) if report.lab == lab else []
+        parts.append(Text())
     parts += [Text.assemble(("· ", "dim"), note) for note in outcome.notes]
     parts.append(_summary(outcome))
     return parts
@@ -122,6 +127,25 @@ def _checks(checks: Sequence[CheckResult]) -> list[RenderableType]:
     return lines
 
 
+def _lab_check(report: CheckReport) -> list[RenderableType]:
+    """One check of a lab file: how many of its subjects passed, what was measured, and what did not pass."""
+    good = [result for result in report.results if result.verdict is Verdict.PASS]
+    worst = next(
+        (v for v in MARKS if v is not Verdict.PASS and any(r.verdict is v for r in report.results)), Verdict.PASS
+    )
+    tally = f"{report.kind:<13}{len(good)} of {len(report.results)}"
+    waited = f" (after {seconds(report.waited)})" if report.waited else ""
+    claims = (
+        f"  [claim{'s' if len(report.claims) > 1 else ''} {', '.join(map(str, report.claims))}]"
+        if report.claims
+        else ""
+    )
+    title = f"  {report.title}" if report.title else ""
+    first = Text.assemble((f"{MARKS[worst]} ", STYLES[worst]), tally, waited, (title, ""), (claims, "dim"))
+    lines: list[RenderableType] = [first, *(Text(f"    {line}") for line in report.drawing)]
+    return lines + [line for result in report.results if result.verdict is not Verdict.PASS for line in _story(result)]
+
+
 def _story(check: CheckResult) -> list[RenderableType]:
     at = f"  [look at {', '.join(check.nodes)}]" if check.nodes else ""
     first = Text.assemble(
@@ -132,7 +156,7 @@ def _story(check: CheckResult) -> list[RenderableType]:
 
 def _summary(outcome: VerifyOutcome) -> Text:
     report = outcome.report
-    checks = [*report.checks, *(check for port in report.ports for check in port.checks)]
+    checks = report.every_check
     parts = []
     for verdict, word in ((Verdict.FAIL, "failed"), (Verdict.INCONCLUSIVE, "inconclusive"), (Verdict.PASS, "passed")):
         number = sum(check.verdict is verdict for check in checks)

@@ -78,6 +78,12 @@ class Host(Protocol):
     def open_tcp(self, address: str, port: int, *, timeout: float) -> Stream:
         """A TCP connection that starts on the node itself. Raises ``ChannelFailed``."""
 
+    def enter(self, namespace: str, *, timeout: float = 20.0) -> Host:
+        """The same node seen from one of its network namespaces, given as a file on the node.
+
+        What it opens starts there. To be closed by the caller. Raises ``NodeError``.
+        """
+
     def engine(self) -> APIClient:
         """A ``docker.APIClient`` for the node's engine that belongs to the calling thread alone.
 

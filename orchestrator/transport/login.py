@@ -24,9 +24,12 @@ USER_TIMEOUT_MS = 20_000
 """How long sent data may stay unacknowledged before the kernel gives the connection up (tcp(7))."""
 
 
-def log_in(address: SshAddress, *, name: str, timeout: float) -> paramiko.SSHClient:
+def log_in(
+    address: SshAddress, *, name: str, timeout: float, over: paramiko.Channel | None = None
+) -> paramiko.SSHClient:
     """Connect, check the host key, authenticate. ``timeout`` (seconds) bounds each of the three.
 
+    ``over`` is a channel at whose other end an sshd of the same host speaks already, in place of a connection.
     Raises ``NodeError`` that says which of them failed, and why.
     """
     silence_paramiko()
@@ -35,7 +38,7 @@ def log_in(address: SshAddress, *, name: str, timeout: float) -> paramiko.SSHCli
     known_hosts = _load_host_keys(client, address, name)
     client.set_missing_host_key_policy(_Unknown(address, name, known_hosts))
     with _explained(address, name, known_hosts, timeout):
-        sock = _dial(address, name, timeout)
+        sock = over or _dial(address, name, timeout)
         try:
             _handshake(client, address, sock, key, timeout)
         except BaseException:
@@ -46,7 +49,11 @@ def log_in(address: SshAddress, *, name: str, timeout: float) -> paramiko.SSHCli
 
 
 def _handshake(
-    client: paramiko.SSHClient, address: SshAddress, sock: socket.socket, key: paramiko.PKey | None, timeout: float
+    client: paramiko.SSHClient,
+    address: SshAddress,
+    sock: socket.socket | paramiko.Channel,
+    key: paramiko.PKey | None,
+    timeout: float,
 ) -> None:
     # With an alias the name in known_hosts is the alias alone, as OpenSSH's HostKeyAlias has it.
     alias = address.host_key_alias

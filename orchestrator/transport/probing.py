@@ -7,6 +7,7 @@ is only recorded here; what it means is for the planning room to judge.
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import json
 import socket
@@ -24,8 +25,8 @@ from orchestrator.model.probe import OPERATOR, Answer, Observation, Outcome, Pro
 from orchestrator.runtime.context import Context
 from orchestrator.transport.base import ChannelFailed, Host, Stream
 
-MAX_BODY = 65536
-"""How much of an answer is read; the lab's answers are a few hundred bytes."""
+MAX_BODY = 4 << 20
+"""How much of an answer is read; the lab's answers are a few hundred bytes, a payload is a mebibyte."""
 
 _READ = 16384
 _HTTP = b"HTTP/"
@@ -121,18 +122,21 @@ def request(host: Host | None, probe: Probe, attempt: int) -> Observation:
     started = time.monotonic()
     seen = Observation(probe.id, attempt, Outcome.ANSWERED, 0.0)
     try:
-        status, body = _ask(host, probe.target, started + probe.deadline)
-        seen = replace(seen, status=status, answer=parse_answer(body))
+        status, body = _ask(host, probe.target, probe.path, started + probe.deadline)
+        digest = hashlib.sha256(body).hexdigest() if probe.path != "/" else ""
+        seen = replace(seen, status=status, answer=parse_answer(body), size=len(body), digest=digest)
     except Exception as error:
         seen = replace(seen, outcome=outcome_of(error), error=_words(error, probe.deadline))
     return replace(seen, latency=time.monotonic() - started)
 
 
-def _ask(host: Host | None, target: Target, end: float) -> tuple[int, bytes]:
+def _ask(host: Host | None, target: Target, path: str, end: float) -> tuple[int, bytes]:
     stream = _open(host, target, end)
     try:
         stream.settimeout(_left(end))
-        stream.sendall(f"GET / HTTP/1.0\r\nHost: {target.address}:{target.port}\r\nConnection: close\r\n\r\n".encode())
+        stream.sendall(
+            f"GET {path} HTTP/1.0\r\nHost: {target.address}:{target.port}\r\nConnection: close\r\n\r\n".encode()
+        )
         response = HTTPResponse(cast("socket.socket", _Readable(stream, end)), method="GET")
         with response:
             response.begin()

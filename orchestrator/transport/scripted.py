@@ -41,7 +41,8 @@ class ScriptedHost:
 
     ``commands`` maps a command line (as a shell would be given it) to its :class:`Script`; ``tcp`` maps
     ``(address, port)`` to the bytes that come back, or to the kind of :class:`ChannelFailed`. What is in no
-    table fails the way it would on a real host. :attr:`ran` and :attr:`dialled` keep what was asked.
+    table fails the way it would on a real host; ``namespaces`` are the hosts that stand for its network namespaces, by
+    file. :attr:`ran` and :attr:`dialled` keep what was asked.
     """
 
     def __init__(
@@ -51,11 +52,13 @@ class ScriptedHost:
         swarm: FakeSwarm | None = None,
         commands: Mapping[str, Script] | None = None,
         tcp: Mapping[tuple[str, int], bytes | str] | None = None,
+        namespaces: Mapping[str, ScriptedHost] | None = None,
     ) -> None:
         self._name = name
         self._swarm = swarm
         self._commands = dict(commands or {})
         self._tcp = dict(tcp or {})
+        self._namespaces = dict(namespaces or {})
         self.ran: list[str] = []
         self.dialled: list[tuple[str, int]] = []
         self.closed = False
@@ -93,6 +96,12 @@ class ScriptedHost:
         if isinstance(answer, str):
             raise ChannelFailed(answer, f"scripted: {answer}")
         return ScriptedStream(answer)
+
+    def enter(self, namespace: str, *, timeout: float = 20.0) -> ScriptedHost:  # noqa: ARG002
+        """The host that stands for that namespace. Raises ``NodeError`` for one that is not in the table."""
+        if namespace not in self._namespaces or self.closed:
+            raise NodeError(f"the network namespace {namespace} cannot be entered: no such file", node=self._name)
+        return self._namespaces[namespace]
 
     def engine(self) -> APIClient:
         """A docker client of the fake engine. Raises ``NodeError`` where the script has none."""

@@ -26,6 +26,9 @@ __all__ = ["SshHost", "connect", "problem_of"]
 OPEN_SECONDS = 10.0
 """How long the node's sshd may take to open a session or a UNIX socket."""
 
+SSHD = "/usr/sbin/sshd"
+"""Where Debian, Ubuntu, Fedora and their like keep it; it wants to be called by its full path."""
+
 _CHUNK = 65536
 
 
@@ -34,14 +37,13 @@ def connect(address: SshAddress, *, name: str, timeout: float = 10.0) -> SshHost
 
     The host key must stand in the known_hosts file; nothing is ever added to it. Raises ``NodeError``.
     """
-    client = log_in(address, name=name, timeout=timeout)
-    return SshHost(client, name=name, user=address.user)
+    return SshHost(log_in(address, name=name, timeout=timeout), name=name, address=address)
 
 
 class SshHost:
     """An open SSH connection to one node; implements :class:`orchestrator.transport.base.Host`."""
 
-    def __init__(self, client: paramiko.SSHClient, *, name: str, user: str) -> None:
+    def __init__(self, client: paramiko.SSHClient, *, name: str, address: SshAddress) -> None:
         from orchestrator.transport.engine import Engine
 
         wire = client.get_transport()
@@ -50,8 +52,9 @@ class SshHost:
         self._client = client
         self._wire = wire
         self._name = name
-        self._user = user
-        self._engine: Engine = Engine(name, self._open_socket, self._open_command, root=user == "root")
+        self._address = address
+        self._user = address.user
+        self._engine: Engine = Engine(name, self._open_socket, self._open_command, root=self._user == "root")
 
     @property
     def name(self) -> str:
@@ -88,6 +91,33 @@ class SshHost:
                 raise ChannelFailed("dead", SILENT) from failure
             raise
         return ChannelStream(channel, self._wire)
+
+    def enter(self, namespace: str, *, timeout: float = 20.0) -> SshHost:
+        """The same node seen from one of its network namespaces (a file below /run/docker/netns, say).
+
+        A session runs ``nsenter --net=FILE sshd -i``: the node's own sshd speaks SSH over it, with the same host key
+        and the same login, and what it dials starts inside the namespace. Nothing is installed. Raises ``NodeError``.
+        """
+        command = ("nsenter", f"--net={namespace}", SSHD, "-i")
+        words = command if self._user == "root" else ("sudo", "-n", "--", *command)
+        try:
+            channel = self._open_command(words, timeout)
+        except (ChannelFailed, paramiko.SSHException, EOFError, OSError) as error:
+            raise self._failed(shlex.join(words), f"could not be started: {error}", "engine") from error
+        try:
+            return SshHost(
+                log_in(self._address, name=self._name, timeout=timeout, over=channel),
+                name=self._name,
+                address=self._address,
+            )
+        except NodeError as error:
+            said = channel.recv_stderr(_CHUNK).decode("utf-8", "replace").strip() if channel.recv_stderr_ready() else ""
+            raise NodeError(
+                f"the network namespace {namespace} cannot be entered: {said or error.message}",
+                node=self._name,
+                kind=error.kind,
+                hint=f"try it on the node, as root: {shlex.join(command[:2])} ip address",
+            ) from error
 
     def engine(self) -> APIClient:
         """A client of the node's engine for the calling thread. Raises ``NodeError``."""

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
-from orchestrator.errors import UsageError
+from orchestrator.checks.derived import deployed_lab, derived_checks
+from orchestrator.config.compose import load_lab
+from orchestrator.errors import ConfigError, UsageError
 from orchestrator.model.inventory import Inventory
+from orchestrator.model.lab import Lab
 from orchestrator.model.labels import LAB, owned_by
 from orchestrator.model.observed import ClusterView
 from orchestrator.model.outcome import Route, VerifyOutcome
 from orchestrator.model.verdict import CheckResult, Verdict, VerifyReport
 from orchestrator.observe import observe
+from orchestrator.planning.cluster import all_labels
 from orchestrator.planning.judge import judge
 from orchestrator.planning.probes import plan_probes
 from orchestrator.providers.base import Provider
 from orchestrator.runtime.context import Context
+from orchestrator.runtime.state import ClusterState
 from orchestrator.transport.probing import run_probes
 from orchestrator.usecases.answering import operator_routes, targets
+from orchestrator.usecases.checking import run_checks
 from orchestrator.usecases.connect import Hosts, connected, unreachable
 
 
@@ -26,15 +35,17 @@ def verify(
     inventory: Inventory,
     provider: Provider,
     *,
+    state: ClusterState | None = None,
     labs: Sequence[str] = (),
     requests: int = 20,
     tolerance: float = 0.2,
     deadline: float = 5.0,
 ) -> VerifyOutcome:
-    """Probe the labs that are up (all, or only ``labs``) and judge what came back; nothing is retried.
+    """Check the labs that are up (all, or only ``labs``): their published ports, and whatever else their files ask for.
 
-    ``deadline`` is seconds per request, ``tolerance`` the allowed deviation from an even share. Raises
-    :class:`UsageError` for a lab that is not up.
+    Where the file of a lab is gone (``state`` remembers its place), its checks are made from what is up. ``deadline``
+    is seconds per request, ``tolerance`` the allowed deviation from an even share. Raises :class:`UsageError` for a lab
+    that is not up.
     """
     started = time.monotonic()
     with connected(context, provider, inventory.nodes) as hosts:
@@ -42,29 +53,63 @@ def verify(
             view = observe(context, hosts, ())
         if view.swarm is None:
             return _no_manager(inventory, hosts)
-        check_labs(labs, labs_up(view, inventory.name))
+        chosen = _chosen(context, inventory, state, view, labs)
+        meshed = [lab.name for lab in chosen if any(check.kind == "mesh" for check in lab.checks)]
         routes = operator_routes(provider, inventory.nodes, view, inventory.name)
         with context.phase("probe", "Ask every published port from everywhere") as phase:
             plan = plan_probes(
-                inventory.name, inventory.nodes, view, targets(routes), requests=requests, deadline=deadline, labs=labs
+                inventory.name,
+                inventory.nodes,
+                view,
+                targets(routes),
+                requests=requests,
+                deadline=deadline,
+                labs=meshed,
             )
             observations = run_probes(context, plan.probes, hosts)
             phase.summary = f"requests: {len(observations)}"
+        with context.phase("checks", "Carry out the checks of the labs") as phase:
+            reports, questions = run_checks(context, hosts, inventory.nodes, view, chosen)
+            phase.summary = f"questions: {questions}"
     report = VerifyReport(
         cluster=inventory.name,
         ports=judge(plan, observations, view, tolerance=tolerance),
-        checks=() if plan.probes else (_nothing_published(inventory.name),),
-        probes=len(plan.probes),
+        checks=() if plan.probes or reports else (_nothing_to_check(inventory.name),),
+        labs=tuple(report for report in reports if report.kind != "mesh"),
+        probes=len(plan.probes) + questions,
         requests=len(observations),
         seconds=time.monotonic() - started,
     )
     return VerifyOutcome(report, tuple(observations), (*plan.notes, *_absent(routes)))
 
 
+def _chosen(
+    context: Context, inventory: Inventory, state: ClusterState | None, view: ClusterView, names: Sequence[str]
+) -> list[Lab]:
+    """The labs to check, each with its checks. Raises :class:`UsageError` for one that is not up."""
+    up = labs_up(view, inventory.name)
+    check_labs(names, up)
+    files = {record.name: record.path for record in state.labs} if state else {}
+    return [_with_checks(context, inventory, view, name, files.get(name)) for name in sorted(names or up)]
+
+
+def _with_checks(context: Context, inventory: Inventory, view: ClusterView, name: str, file: Path | None) -> Lab:
+    lab = deployed_lab(inventory.name, view, name)
+    if file is not None:
+        try:
+            lab = load_lab(file, os.environ).value
+        except ConfigError as error:
+            what = str(error.problems[0]) if error.problems else error.message
+            context.notice(f"checking {name} as it is up, for its file cannot be read: {what}", level="warning")
+    return lab if lab.checks else replace(lab, checks=tuple(derived_checks(lab)))
+
+
 def labs_up(view: ClusterView, cluster: str) -> set[str]:
-    """Names of our labs of which the swarm holds a service."""
-    services = view.swarm.services if view.swarm else ()
-    return {live.spec.labels.get(LAB, "") for live in services if owned_by(live.spec.labels, cluster)} - {""}
+    """Names of our labs of which the swarm or a node holds anything."""
+    labels = [*all_labels(view.swarm)] if view.swarm else []
+    labels += [live.labels for node in view.nodes for live in node.plain]
+    labels += [live.spec.labels for node in view.nodes for live in node.bridges]
+    return {found.get(LAB, "") for found in labels if owned_by(found, cluster)} - {""}
 
 
 def check_labs(asked: Sequence[str], known: set[str]) -> None:
@@ -84,12 +129,12 @@ def _absent(routes: Sequence[Route]) -> list[str]:
     return [f"not asked from this machine: {', '.join(dict.fromkeys(names))}: {why}" for why, names in nodes.items()]
 
 
-def _nothing_published(cluster: str) -> CheckResult:
+def _nothing_to_check(cluster: str) -> CheckResult:
     return CheckResult(
         "mesh",
         f"cluster {cluster}",
         Verdict.INCONCLUSIVE,
-        "no service of a lab publishes a TCP port, so there is nothing to ask",
+        "no lab is up, so there is nothing to check",
         "`lab up` deploys the labs of the inventory",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 import threading
+from dataclasses import replace
 
 import docker.errors
 import pytest
@@ -49,7 +50,7 @@ def fallback(make_sshd, engine_socket, tmp_path):
         server = make_sshd("AllowStreamLocalForwarding no", PATH=f"{programs}:/usr/bin:/bin")
         client = connect(server.address, name="n1")
         hosts.append(client)
-        return SshHost(client._client, name="n1", user=user)
+        return SshHost(client._client, name="n1", address=replace(client._address, user=user))
 
     yield make
     for host in hosts:

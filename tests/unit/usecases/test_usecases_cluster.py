@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from mesh_standins import MemoryProvider, MeshHost, Recorder, inventory, lab
 
+from orchestrator.checks.mesh import MeshCheck
 from orchestrator.errors import Interrupted, LabError, NodeError, RefusedError, UsageError
 from orchestrator.model.inventory import ProviderKind
 from orchestrator.model.labels import CLUSTER
@@ -249,7 +250,15 @@ class TestPreview:
         assert preview(run.context, hosts.inventory, [lab()], hosts).plan.refusals
 
 
+MESH = MeshCheck.model_validate({"kind": "mesh"})
+
+
 class TestVerify:
+    @pytest.fixture(autouse=True)
+    def published_ports_only(self, monkeypatch):
+        """The engine in memory has no namespaces from which names could be asked for."""
+        monkeypatch.setattr("orchestrator.usecases.verify.derived_checks", lambda _lab: [MESH])
+
     def test_a_healthy_mesh_passes_with_every_observation(self, hosts, run):
         bring_up(hosts)
         before = list(hosts.fake.changes)
