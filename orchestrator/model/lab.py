@@ -1,4 +1,4 @@
-"""A lab: the networks, configs and services that shall exist in the swarm.
+"""A lab: what shall exist in the swarm (networks, configs, services) and on single nodes (bridges, containers).
 
 A lab is read from a Compose file. Field names follow Compose where Compose has a word and the Engine
 API otherwise. Names are final: the object of the Compose key ``web`` of the lab ``ingress-mesh`` is
@@ -164,6 +164,50 @@ class ConfigObject:
 
 
 @dataclass(frozen=True)
+class Bridge:
+    """One wanted user-defined bridge network, made on each chosen node for itself.
+
+    ``on`` are positions in the inventory's list of nodes (1 is the first), empty for all nodes. ``subnet`` empty lets
+    Docker choose.
+    """
+
+    key: str
+    name: str
+    on: tuple[int, ...] = ()
+    subnet: str = ""
+    gateway: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Container:
+    """One wanted plain container (``docker run``), started on each chosen node; ``on`` is as in :class:`Bridge`.
+
+    ``network`` is ``bridge``, ``host``, ``none`` or the name of a bridge or attachable overlay of the lab, on which
+    ``aliases`` are further names of the container. All ports are published by the node alone. A container that
+    ``ends`` is expected to exit by itself.
+    """
+
+    key: str
+    name: str
+    image: str
+    on: tuple[int, ...] = ()
+    network: str = "bridge"
+    aliases: tuple[str, ...] = ()
+    ports: tuple[Port, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    hostname: str = ""
+    command: tuple[str, ...] = ()
+    cap_add: tuple[str, ...] = ()
+    ends: bool = False
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+PREDEFINED_NETWORKS = ("bridge", "host", "none")
+"""Networks that every engine has."""
+
+
+@dataclass(frozen=True)
 class Lab:
     """A whole lab file.
 
@@ -176,4 +220,6 @@ class Lab:
     services: tuple[Service, ...] = ()
     networks: tuple[Network, ...] = ()
     configs: tuple[ConfigObject, ...] = ()
+    bridges: tuple[Bridge, ...] = ()
+    containers: tuple[Container, ...] = ()
     lines: dict[str, int] = field(default_factory=dict, compare=False, repr=False)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from orchestrator.model.inventory import Availability, Role
-from orchestrator.model.lab import ConfigObject, Network, Service
+from orchestrator.model.lab import Bridge, ConfigObject, Container, Network, Service
 
 
 class SwarmState(StrEnum):
@@ -36,6 +36,39 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class LiveContainer:
+    """A plain container that carries our label.
+
+    ``spec`` is what it was made from, ``None`` where its label does not say so (any more). ``image`` is the image's
+    id; ``state`` is Docker's word (created, running, exited, …), ``error`` says why it could not be started.
+    ``networks`` maps network names to the container's address there, without prefix length ("" where it has none);
+    ``network_mode`` is as in ``HostConfig``. ``sandbox`` is the path of its network namespace on the node ("" where
+    it has none), ``pid`` that of its first process (0 where none runs).
+    """
+
+    id: str
+    name: str
+    labels: dict[str, str]
+    spec: Container | None
+    image: str
+    state: str
+    exit_code: int = 0
+    error: str = ""
+    networks: dict[str, str] = field(default_factory=dict)
+    network_mode: str = ""
+    sandbox: str = ""
+    pid: int = 0
+
+
+@dataclass(frozen=True)
+class LiveBridge:
+    """A bridge network on one node that carries our label; ``spec`` holds the subnet that Docker really uses."""
+
+    id: str
+    spec: Bridge
+
+
+@dataclass(frozen=True)
 class NodeView:
     """One machine as its own engine tells it.
 
@@ -44,7 +77,10 @@ class NodeView:
     ``images`` maps the wanted image references that exist on this node to their local ids;
     ``ingress_address`` is the node's own address on the ingress network ("" where it has none yet):
     a task sees ingress traffic come from there;
-    ``containers`` maps running container ids to task ids (only those of swarm tasks).
+    ``containers`` maps running container ids to task ids (only those of swarm tasks);
+    ``plain`` and ``bridges`` are the plain containers and bridge networks that carry our label (any cluster's);
+    ``other_containers`` are the names of all other containers, ``other_networks`` maps the names of all other
+    networks that are the node's own to their subnets ("" where they have none).
     """
 
     name: str
@@ -61,6 +97,10 @@ class NodeView:
     images: dict[str, str] = field(default_factory=dict)
     ingress_address: str = ""
     containers: dict[str, str] = field(default_factory=dict)
+    plain: tuple[LiveContainer, ...] = ()
+    bridges: tuple[LiveBridge, ...] = ()
+    other_containers: tuple[str, ...] = ()
+    other_networks: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
