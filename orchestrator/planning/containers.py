@@ -112,14 +112,17 @@ def _leaving(
     for name, container in live.items():
         if name not in wanted:
             yield name, _unwanted(name, found.wanted.containers)
-        elif reason := _amiss(container, wanted[name], names):
+        elif reason := amiss(container, wanted[name], names):
             yield name, reason
         elif network := next((one for one in container.networks if one in vacated), ""):
             yield name, f"its network {network} has to be made anew ({vacated[network]})"
 
 
-def _amiss(live: LiveContainer, spec: Container, names: Mapping[str, str]) -> str:
-    """Why a container has to be made anew; "" for one that is as wanted, or on its way there."""
+def amiss(live: LiveContainer, spec: Container, names: Mapping[str, str]) -> str:
+    """Why a container has to be made anew; "" for one that is as wanted, or on its way there.
+
+    ``names`` maps image ids to the references that people know.
+    """
     if live.spec is None:
         return "its label does not say (any more) what it was made from"
     if changes := container_changes(live.spec, spec, names):

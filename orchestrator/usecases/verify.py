@@ -62,9 +62,10 @@ def verify(
 
 
 def labs_up(view: ClusterView, cluster: str) -> set[str]:
-    """Names of our labs of which the swarm holds a service."""
-    services = view.swarm.services if view.swarm else ()
-    return {live.spec.labels.get(LAB, "") for live in services if owned_by(live.spec.labels, cluster)} - {""}
+    """Names of our labs of which the swarm holds a service or a node a plain container."""
+    labels = [live.spec.labels for live in (view.swarm.services if view.swarm else ())]
+    labels += [live.labels for node in view.nodes for live in node.plain]
+    return {found.get(LAB, "") for found in labels if owned_by(found, cluster)} - {""}
 
 
 def check_labs(asked: Sequence[str], known: set[str]) -> None:
