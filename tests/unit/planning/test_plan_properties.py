@@ -34,6 +34,7 @@ from orchestrator.planning.cluster import all_labels
 from orchestrator.planning.diff import plan_down, plan_remove_labs, plan_up
 
 from .builders import (
+    BLUE,
     IMAGES,
     NGINX,
     fresh,
@@ -42,6 +43,7 @@ from .builders import (
     inventory,
     lost,
     mesh_lab,
+    plain_lab,
     with_foreign,
     with_node,
     with_swarm,
@@ -258,3 +260,19 @@ def test_published_ports_can_be_handed_round(seed):
     view = up(inv, [lab(8002, 8003, 8001, 8005, 8004)], view, seed)
     view = up(inv, [lab(8003, 8001, 8006, 8005, 8004)], view, seed)
     assert plan_up(inv, goal(inv, lab(8003, 8001, 8006, 8005, 8004)), view).empty
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_ports_and_networks_pass_between_containers_and_services(seed):
+    """In any order that the plan allows: a port changes hands, networks are made anew under containers."""
+    inv = inventory()
+    view = up(inv, [plain_lab(), mesh_lab()], fresh(inv), seed)
+    late = {live.name: live.state for live in view.node("n1").plain}["plain_late"]
+    assert late == "created"  # it came after the container that has its port
+    a1, late, *others = plain_lab().containers
+    moved = [replace(a1, ports=(host_port(8080),)), replace(late, ports=(host_port(8081),)), *others]
+    over = replace(plain_lab().networks[0], subnet="10.0.41.0/24")
+    edited = plain_lab("plain", *moved, bridges=(replace(BLUE, subnet="172.28.1.0/25"),), networks=(over,))
+    view = up(inv, [edited, mesh_lab(published=8081)], view, seed)
+    assert {live.name: live.state for live in view.node("n1").plain}["plain_late"] == "created"
+    assert plan_up(inv, goal(inv, edited, mesh_lab(published=8081)), view).empty

@@ -132,7 +132,8 @@ def test_names_of_others_are_refused_before_anything_is_changed(hosts, run):
     assert hosts.fake.changes == before
 
 
-def test_status_shows_them(hosts, run):
+def test_status_shows_them_and_nobody_elses(hosts, run):
+    foreign(hosts)
     bring_up(hosts)
     outcome = status(run.context, hosts.inventory, hosts)
     found = {(one.name, one.node): one for one in outcome.containers}
