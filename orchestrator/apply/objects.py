@@ -200,18 +200,19 @@ def remove_service(job: Job, action: RemoveService) -> bool:
 def remove_network(job: Job, action: RemoveNetwork) -> bool:
     """Remove a network, trying again while tasks detach from it."""
     return while_busy(
-        job.context, lambda: _remove(job, "network", action.id, action.name), _in_use, deadline=DETACH_SECONDS
+        job.context, lambda: _remove(job, "network", action.id, action.name), in_use, deadline=DETACH_SECONDS
     )
 
 
 def remove_config(job: Job, action: RemoveConfig) -> bool:
     """Remove a config, trying again while the tasks of a removed service end."""
     return while_busy(
-        job.context, lambda: _remove(job, "config", action.id, action.name), _in_use, deadline=DETACH_SECONDS
+        job.context, lambda: _remove(job, "config", action.id, action.name), in_use, deadline=DETACH_SECONDS
     )
 
 
-def _in_use(error: BaseException) -> bool:
+def in_use(error: BaseException) -> bool:
+    """Whether the engine refuses to remove something because it is still used."""
     return isinstance(error, NodeError) and ("in use" in error.message or "active endpoints" in error.message)
 
 

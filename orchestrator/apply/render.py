@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.model.lab import (
+    Bridge,
     ConfigMount,
     ConfigObject,
+    Container,
     Healthcheck,
     Network,
     RestartPolicy,
@@ -15,6 +17,8 @@ from orchestrator.model.lab import (
     ServiceMode,
     UpdatePolicy,
 )
+from orchestrator.model.labels import SPEC
+from orchestrator.model.spec import container_text
 from orchestrator.observe.parse import ENCRYPTED_OPTION, MTU_OPTION
 
 Body = dict[str, Any]
@@ -160,3 +164,38 @@ def config_args(config: ConfigObject) -> Body:
     """The keyword arguments of ``APIClient.create_config``."""
     templating = {"templating": {"Name": config.template_driver}} if config.template_driver else {}
     return {"name": config.name, "data": config.data, "labels": dict(config.labels)} | templating
+
+
+def bridge_args(bridge: Bridge) -> Body:
+    """The keyword arguments of ``APIClient.create_network`` for a bridge network."""
+    args: Body = {"name": bridge.name, "driver": "bridge", "labels": dict(bridge.labels), "check_duplicate": True}
+    if bridge.subnet:
+        pool = {"Subnet": bridge.subnet} | ({"Gateway": bridge.gateway} if bridge.gateway else {})
+        args["ipam"] = {"Driver": "default", "Config": [pool]}
+    return args
+
+
+def container_args(container: Container, image: str) -> Body:
+    """The keyword arguments of ``APIClient.create_container``; the label keeps what the container was made from."""
+    bindings: dict[str, list[dict[str, str]]] = {}
+    for port in container.ports:
+        host_port = str(port.published or "")  # an empty one lets the engine choose
+        bindings.setdefault(f"{port.target}/{port.protocol}", []).append({"HostPort": host_port})
+    args: Body = {
+        "image": image,
+        "name": container.name,
+        "command": list(container.command) or None,
+        "hostname": container.hostname or None,
+        "environment": dict(container.environment),
+        "ports": [(port.target, port.protocol.value) for port in container.ports],
+        "labels": dict(container.labels) | {SPEC: container_text(container)},
+        "host_config": {
+            "NetworkMode": container.network,
+            "CapAdd": list(container.cap_add),
+            "PortBindings": bindings,
+        },
+        "use_config_proxy": False,  # the proxy of the operator's machine is none of the container's business
+    }
+    if container.aliases:
+        args["networking_config"] = {"EndpointsConfig": {container.network: {"Aliases": list(container.aliases)}}}
+    return args

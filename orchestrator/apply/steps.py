@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.apply import converge, images, members, objects
+from orchestrator.apply import containers, converge, images, members, objects
 from orchestrator.apply.site import Job
 from orchestrator.model import plan
 
@@ -24,6 +24,10 @@ _STEPS: dict[type[plan.Action], Callable[[Job, Any], bool]] = {
     plan.RemoveNetwork: objects.remove_network,
     plan.RemoveConfig: objects.remove_config,
     plan.AwaitService: converge.await_service,
+    plan.CreateBridge: containers.create_bridge,
+    plan.RemoveBridge: containers.remove_bridge,
+    plan.RunContainer: containers.run_container,
+    plan.RemoveContainer: containers.remove_container,
 }
 
 

@@ -17,6 +17,8 @@ from orchestrator.config.problems import Loaded, path_of
 from orchestrator.config.source import read_source
 from orchestrator.config.together import check_labs_together
 from orchestrator.config.validation import Checked, validate
+from orchestrator.config.x_lab_build import build_bridges, build_containers
+from orchestrator.config.x_lab_checks import check_x_lab
 from orchestrator.errors import ConfigError, ConfigProblem
 from orchestrator.model.lab import Lab
 
@@ -44,12 +46,17 @@ def load_lab(path: Path, env: Mapping[str, str]) -> Loaded[Lab]:
         raise report.as_error()
     name = _name(checked, file)
     check_lab(checked, name, env)
+    check_x_lab(checked, name, env)
     contents = read_contents(checked, file.parent)
     if report.errors:
         raise report.as_error()
-    lab = build_lab(name, file.absolute(), checked.value, contents, env)
-    lines = {path_of(loc): line for loc, line in source.lines.items()}
-    return Loaded(replace(lab, lines=lines), tuple(report.warnings))
+    lab = replace(
+        build_lab(name, file.absolute(), checked.value, contents, env),
+        bridges=build_bridges(name, checked.value),
+        containers=build_containers(name, checked.value, env),
+        lines={path_of(loc): line for loc, line in source.lines.items()},
+    )
+    return Loaded(lab, tuple(report.warnings))
 
 
 def _name(checked: Checked[LabFile], file: Path) -> str:

@@ -34,16 +34,17 @@ _MOST_CONFIG_NAME = 64 - 13  # a dash and 12 digits of the hash are added
 def check_lab(checked: Lab, name: str, env: Mapping[str, str]) -> None:
     """Report everything that does not fit together in the lab ``name``."""
     file = checked.value
-    if not file.services and not file.networks and not checked.incomplete():
-        checked.error((), "the lab has neither services nor networks; expected at least one")
+    something = file.services or file.networks or file.x_lab.bridges or file.x_lab.containers
+    if not something and not checked.incomplete():
+        checked.error((), "the lab has neither services nor networks nor containers; expected at least one")
     for key, service in file.services.items():
         loc: Loc = ("services", key)
-        _check_dns_name(checked, loc, f"{name}_{key}")
+        check_dns_name(checked, loc, f"{name}_{key}")
         _check_networks_of(checked, loc, service)
         _check_configs_of(checked, loc, service)
         _check_deploy(checked, loc, service)
         _check_healthcheck(checked, loc, service)
-        _check_environment(checked, (*loc, "environment"), service.environment, env)
+        check_environment(checked, (*loc, "environment"), service.environment, env)
         _check_labels(checked, (*loc, "labels"), service.labels)
         _check_labels(checked, (*loc, "deploy", "labels"), service.deploy.labels)
     _check_ports(checked)
@@ -51,7 +52,7 @@ def check_lab(checked: Lab, name: str, env: Mapping[str, str]) -> None:
     check_networks(checked)
     for key, network in file.networks.items():
         if network is None or not network.external:
-            _check_dns_name(checked, ("networks", key), network_name(name, key, network or LabNetwork()))
+            check_dns_name(checked, ("networks", key), network_name(name, key, network or LabNetwork()))
         _check_labels(checked, ("networks", key, "labels"), network.labels if network else {})
     for key, config in file.configs.items():
         _check_config_name(checked, ("configs", key), config.name or f"{name}_{key}")
@@ -63,7 +64,7 @@ def _check_checks(checked: Lab) -> None:
     file = checked.value
     names = Names(
         services=frozenset(_declared(checked, "services")),
-        containers=frozenset(),
+        containers=frozenset(file.x_lab.containers),
         networks=frozenset(_declared(checked, "networks")) | {DEFAULT_NETWORK},
     )
     for index, check in enumerate(file.x_lab.checks):
@@ -71,7 +72,7 @@ def _check_checks(checked: Lab) -> None:
             checked.error(("x-lab", "checks", index), problem)
 
 
-def _check_dns_name(checked: Lab, loc: Loc, name: str) -> None:
+def check_dns_name(checked: Lab, loc: Loc, name: str) -> None:
     """Services and networks must be named like a DNS label (swarmkit, ``validateAnnotations``)."""
     if not _DNS_NAME.fullmatch(name) or len(name) > _MOST_DNS_NAME:
         checked.error(
@@ -92,11 +93,11 @@ def _check_config_name(checked: Lab, loc: Loc, name: str) -> None:
 
 
 def _check_networks_of(checked: Lab, loc: Loc, service: Service) -> None:
-    declared = _declared(checked, "networks") | {DEFAULT_NETWORK}
+    networks = declared(checked, "networks") | {DEFAULT_NETWORK}
     for key in network_keys(service):
-        if key not in declared:
+        if key not in networks:
             place = (*loc, "networks", service.networks.index(key) if isinstance(service.networks, list) else key)
-            checked.error(place, f"there is no network {key!r} in this file{_known(key, declared)}")
+            checked.error(place, f"there is no network {key!r} in this file{known(key, networks)}")
     if isinstance(service.networks, list):
         for index, key in enumerate(service.networks):
             if key in service.networks[:index]:
@@ -104,11 +105,11 @@ def _check_networks_of(checked: Lab, loc: Loc, service: Service) -> None:
 
 
 def _check_configs_of(checked: Lab, loc: Loc, service: Service) -> None:
-    declared = _declared(checked, "configs")
+    configs = declared(checked, "configs")
     targets: dict[str | None, int] = {}
     for index, mount in enumerate(mounts_of(service)):
-        if mount.source not in declared:
-            message = f"there is no config {mount.source!r} in this file{_known(mount.source, declared)}"
+        if mount.source not in configs:
+            message = f"there is no config {mount.source!r} in this file{known(mount.source, configs)}"
             checked.error((*loc, "configs", index), message)
         if mount.target in targets:
             first = checked.line((*loc, "configs", targets[mount.target]))
@@ -117,15 +118,17 @@ def _check_configs_of(checked: Lab, loc: Loc, service: Service) -> None:
         targets.setdefault(mount.target, index)
 
 
-def _declared(checked: Lab, section: str) -> set[str]:
+def declared(checked: Lab, *section: str | int) -> set[str]:
     """Keys of a section as they stand in the file, those whose value is wrong too."""
-    data = checked.source.data
-    found = data.get(section) if isinstance(data, dict) else None
+    found = checked.source.data
+    for part in section:
+        found = found.get(part) if isinstance(found, dict) else None
     return {str(key) for key in found} if isinstance(found, dict) else set()
 
 
-def _known(key: str, declared: set[str]) -> str:
-    return did_you_mean(key, declared) or (f"; expected {one_of(sorted(declared))}" if declared else "")
+def known(key: str, choices: set[str]) -> str:
+    """The end of a message about an unknown key: what was probably meant, else what there is."""
+    return did_you_mean(key, choices) or (f"; expected {one_of(sorted(choices))}" if choices else "")
 
 
 def _check_deploy(checked: Lab, loc: Loc, service: Service) -> None:
@@ -153,7 +156,8 @@ def _check_healthcheck(checked: Lab, loc: Loc, service: Service) -> None:
         checked.error((*loc, "healthcheck"), "the required key test is missing; expected a command, or disable: true")
 
 
-def _check_environment(checked: Lab, loc: Loc, given: TextPairs, env: Mapping[str, str]) -> None:
+def check_environment(checked: Lab, loc: Loc, given: TextPairs, env: Mapping[str, str]) -> None:
+    """Report variables without a name, given twice, or without a value here and in ``env``."""
     _check_names(checked, loc, given)
     for place, name, value in pairs(given):
         if value is None and name not in env:

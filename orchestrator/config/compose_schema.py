@@ -8,28 +8,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Field, Tag
 
 from orchestrator.checks.kinds import AnyCheck
-from orchestrator.config import compose_keys, compose_values
+from orchestrator.config import compose_keys
+from orchestrator.config.compose_types import (
+    Capability,
+    CommandLine,
+    ComposeModel,
+    Constraint,
+    HealthTest,
+    Image,
+    Pairs,
+    PortNumber,
+    ShortPort,
+    either,
+)
 from orchestrator.config.fields import Address, Duration, Network, PositiveDuration, Text, checked
 from orchestrator.config.hints import shown
 from orchestrator.config.validation import Form, StrictModel
-from orchestrator.model.lab import EndpointMode, Port, Protocol, PublishMode, ServiceMode
-
-_TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1}
-_TEXT_OR_TEXTS = {"anyOf": [{"type": "string"}, _TEXTS]}
-_SCALAR = {"type": ["string", "number", "null"]}
-_SHORT_PORT = {"type": ["string", "integer"], "examples": ["8080:80", "8080:80/udp", "8000-8002:80-82"]}
-
-
-def _form(value: object) -> Form:
-    return Form.LIST if isinstance(value, list) else Form.MAP if isinstance(value, dict) else Form.TEXT
-
-
-def _either(expected: str) -> Discriminator:
-    """Tell the forms of a value apart by its kind, so that a message is about the form that was meant."""
-    return Discriminator(_form, custom_error_type="form", custom_error_message=f"expected {expected}")
+from orchestrator.config.x_lab_schema import LabBridge, LabContainer
+from orchestrator.model.lab import EndpointMode, Protocol, PublishMode, ServiceMode
 
 
 def _overlay(value: str) -> str:
@@ -52,38 +51,6 @@ def _mtu(value: object) -> int:
     if not isinstance(number, int) or isinstance(number, bool) or not 68 <= number <= 65535:
         raise ValueError(f"expected an MTU from 68 to 65535, got {shown(value)}")
     return number
-
-
-class ComposeModel(StrictModel):
-    """Base of the parts of a Compose file."""
-
-    model_config = ConfigDict(json_schema_extra={"patternProperties": {"^x-": {}}})
-    format_name = "Compose"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_extensions(cls, data: object) -> object:
-        """Keys that begin with ``x-`` are free for everybody; Docker ignores them, and so do we."""
-        if not isinstance(data, dict):
-            return data
-        ours = {field.alias for field in cls.model_fields.values()}
-        return {key: value for key, value in data.items() if not str(key).startswith("x-") or key in ours}
-
-
-CommandLine = Annotated[tuple[str, ...], *checked(compose_values.command_line, _TEXT_OR_TEXTS)]
-HealthTest = Annotated[tuple[str, ...], *checked(compose_values.health_test, _TEXT_OR_TEXTS)]
-Image = Annotated[str, *checked(compose_values.image, {"type": "string"})]
-Capability = Annotated[str, *checked(compose_values.capability, {"type": "string", "examples": ["NET_ADMIN"]})]
-Constraint = Annotated[
-    str, *checked(compose_values.constraint, {"type": "string", "examples": ["node.role == worker"]})
-]
-Scalar = Annotated[str | None, *checked(compose_values.scalar_text, _SCALAR)]
-ShortPort = Annotated[tuple[Port, ...], *checked(compose_values.short_ports, _SHORT_PORT)]
-PortNumber = Annotated[int, Field(ge=1, le=65535)]
-Pairs = Annotated[
-    Annotated[dict[str, Scalar], Tag(Form.MAP)] | Annotated[list[Text], Tag(Form.LIST)],
-    _either("a mapping, or a list of NAME=VALUE"),
-]
 
 
 class LongPort(ComposeModel):
@@ -210,20 +177,20 @@ class Service(ComposeModel):
         Annotated[
             Annotated[dict[str, ServiceNetwork | None], Tag(Form.MAP), Field(min_length=1)]
             | Annotated[list[Text], Tag(Form.LIST), Field(min_length=1)],
-            _either("a list of networks, or a mapping"),
+            either("a list of networks, or a mapping"),
         ]
         | None
     ) = Field(default=None, description="Networks of the service. Default: the network default.")
     ports: list[
         Annotated[
             Annotated[LongPort, Tag(Form.MAP)] | Annotated[ShortPort, Tag(Form.TEXT)],
-            _either("a port such as '8080:80', or a mapping"),
+            either("a port such as '8080:80', or a mapping"),
         ]
     ] = Field(default=[], description="Published ports.")
     configs: list[
         Annotated[
             Annotated[ServiceConfig, Tag(Form.MAP)] | Annotated[Text, Tag(Form.TEXT)],
-            _either("the key of a config, or a mapping"),
+            either("the key of a config, or a mapping"),
         ]
     ] = Field(default=[], description="Configs as files in the container.")
     deploy: Deploy = Field(default=Deploy(), description="How the swarm runs the service.")
@@ -292,6 +259,8 @@ class XLab(StrictModel):
     checks: list[AnyCheck] = Field(
         default=[], description="What `lab verify` checks. Default: what ports, networks and replicas suggest."
     )
+    bridges: dict[str, LabBridge | None] = Field(default={}, description="Bridge networks on single nodes.")
+    containers: dict[str, LabContainer] = Field(default={}, description="Plain containers on single nodes.")
 
 
 class LabFile(ComposeModel):

@@ -6,7 +6,10 @@ CLUSTER = "swarm-mesh-lab.cluster"
 """On the swarm itself and on every object we create; the value is the inventory's name."""
 
 LAB = "swarm-mesh-lab.lab"
-"""On services, networks and configs; the value is the lab's name."""
+"""On everything that belongs to a lab; the value is the lab's name."""
+
+SPEC = "swarm-mesh-lab.spec"
+"""On plain containers: what the container was made from (JSON), so that a change of the lab file is found."""
 
 STACK = "com.docker.stack.namespace"
 """Docker's own label of a stack, so that ``docker stack ls`` and ``docker stack ps`` list labs too."""

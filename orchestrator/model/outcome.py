@@ -128,6 +128,28 @@ class ServiceStatus:
 
 
 @dataclass(frozen=True)
+class ContainerStatus:
+    """One plain container of a lab on one node; ``state`` is for people (running, exited (1), created: why not)."""
+
+    lab: str
+    name: str
+    node: str
+    network: str
+    state: str
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class BridgeStatus:
+    """One bridge network of a lab on one node."""
+
+    lab: str
+    name: str
+    node: str
+    subnet: str
+
+
+@dataclass(frozen=True)
 class StatusOutcome:
     """What ``lab status`` sees. ``swarm`` is a sentence about the swarm as a whole."""
 
@@ -136,3 +158,5 @@ class StatusOutcome:
     swarm: str
     nodes: tuple[NodeStatus, ...]
     services: tuple[ServiceStatus, ...] = ()
+    containers: tuple[ContainerStatus, ...] = ()
+    bridges: tuple[BridgeStatus, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from orchestrator.model.inventory import Availability, Role, SwarmOptions
-from orchestrator.model.lab import ConfigObject, Network, Service
+from orchestrator.model.lab import Bridge, ConfigObject, Container, Network, Service
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,42 @@ class RemoveConfig:
 
 
 @dataclass(frozen=True)
+class CreateBridge:
+    """Create a bridge network on a node."""
+
+    node: str
+    spec: Bridge
+
+
+@dataclass(frozen=True)
+class RemoveBridge:
+    """Remove a bridge network of ours from a node; ``cluster`` is what its label must say."""
+
+    node: str
+    id: str
+    name: str
+    cluster: str
+
+
+@dataclass(frozen=True)
+class RunContainer:
+    """Run a plain container on a node; one that ends is waited for."""
+
+    node: str
+    spec: Container
+
+
+@dataclass(frozen=True)
+class RemoveContainer:
+    """Remove a plain container of ours from a node, running or not; ``cluster`` is what its label must say."""
+
+    node: str
+    id: str
+    name: str
+    cluster: str
+
+
+@dataclass(frozen=True)
 class LeaveSwarm:
     """Make a node leave the swarm that we made; ``force`` for managers, or where nobody else answers."""
 
@@ -143,6 +179,10 @@ Action = (
     | RemoveService
     | RemoveNetwork
     | RemoveConfig
+    | CreateBridge
+    | RemoveBridge
+    | RunContainer
+    | RemoveContainer
     | LeaveSwarm
     | RemoveMember
 )

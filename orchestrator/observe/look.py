@@ -4,13 +4,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 
 from docker import APIClient
 from docker.errors import NotFound
 
 from orchestrator.errors import NodeError
-from orchestrator.model.observed import ClusterView, NodeView, Problem, SwarmState, SwarmView
+from orchestrator.model.observed import ClusterView, LiveContainer, NodeView, Problem, SwarmState, SwarmView
+from orchestrator.observe.containers import (
+    is_bridge,
+    is_ours,
+    other_containers,
+    other_networks,
+    parse_bridge,
+    parse_container,
+)
 from orchestrator.observe.parse import (
     TASK_LABEL,
     Raw,
@@ -26,6 +36,9 @@ from orchestrator.runtime.context import Context
 from orchestrator.runtime.fanout import fan_out
 from orchestrator.transport.base import Host, problem_of
 from orchestrator.transport.engine_errors import engine_errors
+
+UP = ("running", "paused", "restarting")
+"""States of the containers that ``docker ps`` lists."""
 
 
 def observe(context: Context, hosts: Mapping[str, Host | Problem], images: Collection[str]) -> ClusterView:
@@ -71,15 +84,32 @@ def observe_node(host: Host, images: Collection[str]) -> NodeView:
     with engine_errors(host.name, "GET /info"):
         info = engine.info()
     active = (info.get("Swarm") or {}).get("LocalNodeState") == SwarmState.ACTIVE
-    with engine_errors(host.name, "list images and containers"):
-        return parse_node(
+    with engine_errors(host.name, "list images, containers and networks"):
+        containers = engine.containers(all=True)
+        networks = engine.networks(filters={"scope": "local"})
+        seen = parse_node(
             host.name,
             info,
             api_version=engine.api_version,
             images={name: identity for name in images if (identity := image_id(engine, name))},
             ingress=_ingress(engine) if active else None,
-            containers=engine.containers(filters={"label": TASK_LABEL}) if active else (),
+            containers=[raw for raw in containers if active and raw.get("State") in UP],
         )
+        return replace(
+            seen,
+            plain=tuple(_plain(engine, containers)),
+            bridges=tuple(parse_bridge(raw) for raw in networks if is_bridge(raw)),
+            other_containers=other_containers(containers),
+            other_networks=other_networks(networks),
+        )
+
+
+def _plain(engine: APIClient, containers: Collection[Raw]) -> Iterator[LiveContainer]:
+    """Our plain containers in detail; one that is gone by now is left out."""
+    for raw in containers:
+        if is_ours(raw) and TASK_LABEL not in raw["Labels"]:
+            with suppress(NotFound):
+                yield parse_container(engine.inspect_container(raw["Id"]))
 
 
 def image_id(engine: APIClient, reference: str) -> str:

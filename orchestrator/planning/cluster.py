@@ -112,11 +112,15 @@ def of_lab(labels: dict[str, str], cluster: str, labs: Sequence[str]) -> bool:
     return owned_by(labels, cluster) and labels.get(LAB) in labs
 
 
-def all_labels(swarm: SwarmView) -> Iterator[dict[str, str]]:
-    """The labels of every service, network and config."""
-    yield from (live.spec.labels for live in swarm.services)
-    yield from (live.spec.labels for live in swarm.networks)
-    yield from (live.spec.labels for live in swarm.configs)
+def all_labels(view: ClusterView) -> Iterator[dict[str, str]]:
+    """The labels of every service, network, config, plain container and bridge."""
+    if view.swarm:
+        yield from (live.spec.labels for live in view.swarm.services)
+        yield from (live.spec.labels for live in view.swarm.networks)
+        yield from (live.spec.labels for live in view.swarm.configs)
+    for node in view.nodes:
+        yield from (live.labels for live in node.plain)
+        yield from (live.spec.labels for live in node.bridges)
 
 
 def running(swarm: SwarmView, service: str) -> tuple[LiveTask, ...]:

@@ -13,8 +13,10 @@ from dataclasses import fields
 
 from orchestrator.model.lab import (
     Attachment,
+    Bridge,
     ConfigMount,
     ConfigObject,
+    Container,
     Healthcheck,
     Network,
     Port,
@@ -51,6 +53,19 @@ def network_changes(live: Network, wanted: Network) -> tuple[str, ...]:
 def config_changes(live: ConfigObject, wanted: ConfigObject) -> tuple[str, ...]:
     """What differs in an existing config; its content is told by digest only."""
     return _changes(dict(_config_lines(live)), dict(_config_lines(wanted)))
+
+
+def bridge_changes(live: Bridge, wanted: Bridge) -> tuple[str, ...]:
+    """What differs in an existing bridge; an empty wanted subnet means any."""
+    before, after = dict(_bridge_lines(live)), dict(_bridge_lines(wanted))
+    if not after["subnet"]:
+        after["subnet"] = before["subnet"]
+    return _changes(before, after)
+
+
+def container_changes(made_from: Container, wanted: Container, names: Mapping[str, str]) -> tuple[str, ...]:
+    """What differs between what a container was made from and what is wanted; ``names`` as for services."""
+    return _changes(dict(_container_lines(made_from, names)), dict(_container_lines(wanted, names)))
 
 
 def port_text(port: Port) -> str:
@@ -118,6 +133,23 @@ def _config_lines(config: ConfigObject) -> Iterator[tuple[str, str]]:
     yield "content", f"sha256 {hashlib.sha256(config.data).hexdigest()[:12]}"
     yield "template_driver", config.template_driver
     yield from _label_lines("label", config.labels)
+
+
+def _bridge_lines(bridge: Bridge) -> Iterator[tuple[str, str]]:
+    yield "subnet", bridge.subnet
+    yield from _label_lines("label", bridge.labels)
+
+
+def _container_lines(container: Container, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    yield "image", image_text(container.image, names)
+    yield "network", container.network
+    yield "aliases", ", ".join(sorted(container.aliases))
+    yield "ports", ", ".join(port_text(port) for port in sorted(container.ports))
+    yield from (("environment " + key, value) for key, value in sorted(container.environment.items()))
+    yield "hostname", container.hostname
+    yield "command", shlex.join(container.command)
+    yield "cap_add", ", ".join(sorted(container.cap_add))
+    yield "ends", _flag(container.ends)
 
 
 def _policy_lines(name: str, policy: Healthcheck | UpdatePolicy | RestartPolicy | None) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,8 @@ from orchestrator.model.inventory import Inventory
 from orchestrator.model.observed import ClusterView
 from orchestrator.model.plan import Plan
 from orchestrator.planning.cluster import places
+from orchestrator.planning.container_steps import behind_removals, bridge_steps, container_removals, run_steps
+from orchestrator.planning.containers import node_goals
 from orchestrator.planning.down import plan_down, plan_remove_labs
 from orchestrator.planning.members import plan_members
 from orchestrator.planning.objects import image_steps, object_notes, object_steps
@@ -28,8 +30,11 @@ def plan_up(inventory: Inventory, wanted: Wanted, view: ClusterView) -> Plan:
     if stopping:
         return Plan(refusals=stopping)
     members = plan_members(inventory, view)
-    images = tuple(image_steps(wanted, places(inventory.nodes, view)))
+    nodes = places(inventory.nodes, view)
+    images = tuple(image_steps(wanted, nodes))
     ready = tuple(step.id for step in members.steps)
-    objects = object_steps(found, members.swarm, ready, images)
-    notes = (*members.notes, *object_notes(found, view.swarm))
-    return Plan(steps=(*members.steps, *images, *objects), notes=notes)
+    goals = node_goals(found, nodes)
+    steps = [*members.steps, *images, *container_removals(inventory.name, goals), *bridge_steps(inventory.name, goals)]
+    steps += behind_removals(object_steps(found, members.swarm, ready, images), goals)
+    steps += run_steps(found, goals, steps)
+    return Plan(steps=tuple(steps), notes=(*members.notes, *object_notes(found, view)))

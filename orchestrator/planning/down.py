@@ -22,7 +22,7 @@ def plan_down(cluster: str, view: ClusterView, *, own_swarm: bool, nodes: Sequen
     swarm = view.swarm
     found = places(nodes, view)
     chosen = partial(owned_by, cluster=cluster)
-    objects = removal_steps(swarm, chosen) if swarm else ()
+    objects = removal_steps(cluster, view, chosen)
     dissolve = owned_by(swarm.labels, cluster) if swarm else own_swarm
     leaving = [place for place in found if _ours(place, swarm, found)] if dissolve else []
     members = _departures(leaving, found, swarm, tuple(step.id for step in objects)) if dissolve else ()
@@ -42,9 +42,9 @@ def plan_remove_labs(cluster: str, view: ClusterView, labs: Sequence[str]) -> Pl
     def chosen(labels: dict[str, str]) -> bool:
         return of_lab(labels, cluster, labs)
 
-    absent = [lab for lab in labs if not any(of_lab(found, cluster, [lab]) for found in all_labels(swarm))]
+    absent = [lab for lab in labs if not any(of_lab(found, cluster, [lab]) for found in all_labels(view))]
     notes = [f"nothing of the lab {lab} is there" for lab in absent]
-    return Plan(steps=removal_steps(swarm, chosen), notes=(*notes, *_used_notes(swarm, chosen)))
+    return Plan(steps=removal_steps(cluster, view, chosen), notes=(*notes, *_used_notes(swarm, chosen)))
 
 
 def _ours(place: Place, swarm: SwarmView | None, found: Sequence[Place]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.model.lab import Service
 from orchestrator.model.labels import LAB, owned_by
-from orchestrator.model.observed import LiveService, SwarmView
+from orchestrator.model.observed import ClusterView, LiveService
 from orchestrator.model.plan import (
     AwaitService,
     CreateConfig,
@@ -57,13 +57,13 @@ def object_steps(found: Survey, swarm: tuple[str, ...], ready: tuple[str, ...], 
     return _in_order([*first, *fresh, *services, *_moved(found, ready), *_late_removals(found)])
 
 
-def object_notes(found: Survey, swarm: SwarmView | None) -> Iterator[str]:
+def object_notes(found: Survey, view: ClusterView) -> Iterator[str]:
     """What is ours but stays as it is, and why."""
     for kind, name, users in _kept(found):
         yield f"{kind} {name} is no longer in the lab file, but stays, in use by {', '.join(users)}"
     others = Counter(
         labels.get(LAB, "")
-        for labels in (all_labels(swarm) if swarm else ())
+        for labels in all_labels(view)
         if owned_by(labels, found.cluster) and not found.owned(labels)
     )
     for lab, number in sorted(others.items()):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from orchestrator.model.inventory import Inventory, Role
+from orchestrator.model.lab import PREDEFINED_NETWORKS
 from orchestrator.model.labels import LAB, owned_by
 from orchestrator.model.observed import ClusterView, SwarmState, SwarmView
 from orchestrator.model.plan import Refusal
@@ -18,11 +19,10 @@ from orchestrator.planning.cluster import (
     stale_members,
     why_unreachable,
 )
+from orchestrator.planning.container_refusals import container_refusals
+from orchestrator.planning.containers import node_goals
 from orchestrator.planning.members import changes_role, joining
 from orchestrator.planning.survey import Survey, blocked_ports, overlap
-
-PREDEFINED = {"bridge", "host", "none"}
-"""Networks that every engine has; a swarm does not list them, and whether a service may use one it says itself."""
 
 
 def refusals(inventory: Inventory, found: Survey, view: ClusterView) -> tuple[Refusal, ...]:
@@ -34,7 +34,7 @@ def refusals(inventory: Inventory, found: Survey, view: ClusterView) -> tuple[Re
     if view.swarm:
         in_the_way += _quorum(nodes, view.swarm, joining(nodes, view))
     in_the_way += [*_names(found), *_twice(found), *_externals(found), *_networks(found), *_subnets(found)]
-    in_the_way += [*_ports(found)]
+    in_the_way += [*_ports(found), *container_refusals(found, node_goals(found, nodes))]
     return tuple(in_the_way)
 
 
@@ -153,7 +153,13 @@ def _names(found: Survey) -> Iterator[Refusal]:
 def _twice(found: Survey) -> Iterator[Refusal]:
     wanted = found.wanted
     networks = [network for network in wanted.networks if not network.external]
-    for kind, things in (("service", wanted.services), ("network", networks), ("config", wanted.configs)):
+    for kind, things in (
+        ("service", wanted.services),
+        ("network", networks),
+        ("config", wanted.configs),
+        ("bridge", wanted.bridges),
+        ("container", wanted.containers),
+    ):
         for name, times in Counter(thing.name for thing in things).items():
             if times > 1:
                 labs = sorted({thing.labels[LAB] for thing in things if thing.name == name})
@@ -163,7 +169,8 @@ def _twice(found: Survey) -> Iterator[Refusal]:
 
 def _externals(found: Survey) -> Iterator[Refusal]:
     made = {network.name for network in found.wanted.networks if not network.external}
-    there = made | set(found.networks) | PREDEFINED
+    # A swarm does not list what every engine has, and whether a service may use it, it says itself.
+    there = made | set(found.networks) | set(PREDEFINED_NETWORKS)
     for name in sorted({network.name for network in found.wanted.networks if network.external} - there):
         yield Refusal(
             f"network {name}",

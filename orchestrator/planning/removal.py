@@ -1,11 +1,12 @@
-"""Steps that take objects away: services first, then what no service uses any more."""
+"""Steps that take objects away: services and containers first, then what nobody uses any more."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from orchestrator.model.observed import SwarmView
-from orchestrator.model.plan import RemoveConfig, RemoveNetwork, RemoveService, Step
+from orchestrator.model.observed import ClusterView, NodeView, SwarmView
+from orchestrator.model.plan import RemoveBridge, RemoveConfig, RemoveContainer, RemoveNetwork, RemoveService, Step
+from orchestrator.planning.container_steps import removal_id
 from orchestrator.planning.survey import uses
 
 Chosen = Callable[[dict[str, str]], bool]
@@ -14,7 +15,25 @@ Chosen = Callable[[dict[str, str]], bool]
 REASON = "it carries our label"
 
 
-def removal_steps(swarm: SwarmView, chosen: Chosen) -> tuple[Step, ...]:
+def removal_steps(cluster: str, view: ClusterView, chosen: Chosen) -> tuple[Step, ...]:
+    """Remove the chosen containers and bridges of every node that answers, and the swarm's chosen objects."""
+    local = [step for node in view.nodes for step in _of_node(cluster, node, chosen)]
+    return (*local, *_of_swarm(view, view.swarm, chosen)) if view.swarm else tuple(local)
+
+
+def _of_node(cluster: str, node: NodeView, chosen: Chosen) -> Iterator[Step]:
+    containers = [live for live in node.plain if chosen(live.labels)]
+    for live in containers:
+        action = RemoveContainer(node.name, live.id, live.name, cluster)
+        yield Step(removal_id(node.name, live.name), action, f"remove container {live.name} on {node.name}", REASON)
+    after = tuple(removal_id(node.name, live.name) for live in containers)
+    for bridge in (bridge for bridge in node.bridges if chosen(bridge.spec.labels)):
+        name = bridge.spec.name
+        removal = RemoveBridge(node.name, bridge.id, name, cluster)
+        yield Step(f"remove bridge {node.name} {name}", removal, f"remove bridge {name} on {node.name}", REASON, after)
+
+
+def _of_swarm(view: ClusterView, swarm: SwarmView, chosen: Chosen) -> tuple[Step, ...]:
     """Remove the chosen services side by side, then the chosen networks and configs that nobody else uses."""
     services = {live.spec.name: live for live in swarm.services if chosen(live.spec.labels)}
     removals = [
@@ -25,8 +44,9 @@ def removal_steps(swarm: SwarmView, chosen: Chosen) -> tuple[Step, ...]:
 
     def step(kind: str, name: str, action: RemoveNetwork | RemoveConfig) -> Step:
         users = [user for user, live in services.items() if uses(live.spec, **{kind: name})]
-        after = tuple(f"remove service {user}" for user in users)
-        return Step(f"remove {kind} {name}", action, f"remove {kind} {name}", REASON, after)
+        after = [f"remove service {user}" for user in users]
+        after += _attached(view, chosen, name) if kind == "network" else []
+        return Step(f"remove {kind} {name}", action, f"remove {kind} {name}", REASON, tuple(after))
 
     for network in swarm.networks:
         name = network.spec.name
@@ -37,6 +57,16 @@ def removal_steps(swarm: SwarmView, chosen: Chosen) -> tuple[Step, ...]:
         if chosen(config.spec.labels) and ("config", name) not in kept:
             removals.append(step("config", name, RemoveConfig(config.id, name)))
     return tuple(removals)
+
+
+def _attached(view: ClusterView, chosen: Chosen, network: str) -> list[str]:
+    """The steps that remove the chosen containers on a network."""
+    return [
+        removal_id(node.name, live.name)
+        for node in view.nodes
+        for live in node.plain
+        if network in live.networks and chosen(live.labels)
+    ]
 
 
 def still_used(swarm: SwarmView, chosen: Chosen) -> Iterator[tuple[str, str, list[str]]]:

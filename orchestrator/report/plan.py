@@ -12,7 +12,9 @@ from orchestrator.model.plan import (
     AwaitService,
     LeaveSwarm,
     Plan,
+    RemoveBridge,
     RemoveConfig,
+    RemoveContainer,
     RemoveMember,
     RemoveNetwork,
     RemoveService,
@@ -23,7 +25,7 @@ from orchestrator.model.plan import (
 from orchestrator.report.journal import Journal
 from orchestrator.report.words import count, seconds
 
-REMOVALS = (LeaveSwarm, RemoveConfig, RemoveMember, RemoveNetwork, RemoveService)
+REMOVALS = (LeaveSwarm, RemoveBridge, RemoveConfig, RemoveContainer, RemoveMember, RemoveNetwork, RemoveService)
 UPDATES = (UpdateNode, UpdateService)
 STYLES = {"+": "green", "~": "yellow", "-": "red", "…": "dim"}
 

@@ -9,18 +9,22 @@ from rich.text import Text
 
 from orchestrator.model.doctor import Finding
 from orchestrator.model.image import ImageInfo
-from orchestrator.model.outcome import NodeStatus, ServiceStatus, StatusOutcome
+from orchestrator.model.outcome import BridgeStatus, ContainerStatus, NodeStatus, ServiceStatus, StatusOutcome
 from orchestrator.report.plan import render_routes
 from orchestrator.report.tables import simple_table
 from orchestrator.report.words import count
 
 
 def render_status(outcome: StatusOutcome) -> list[RenderableType]:
-    """Machines, nodes and services as tables, then what is wrong with which node."""
+    """Machines, nodes, services and plain containers as tables, then what is wrong with which node."""
     title = Text(f"cluster {outcome.cluster} ({outcome.provider}): {outcome.swarm}", style="bold")
     parts: list[RenderableType] = [title, _nodes(outcome.nodes)]
     if outcome.services:
         parts += [Text(), _services(outcome.services)]
+    if outcome.containers:
+        parts += [Text(), _containers(outcome.containers)]
+    if outcome.bridges:
+        parts += [Text(), _bridges(outcome.bridges)]
     routes = [route for service in outcome.services for route in service.routes]
     if routes:
         parts += [Text(), *render_routes(routes)]
@@ -74,4 +78,19 @@ def _services(services: Sequence[ServiceStatus]) -> RenderableType:
         whole = service.running == service.wanted
         tasks = Text(f"{service.running}/{service.wanted}", style="green" if whole else "bold red")
         table.add_row(service.lab, service.name, tasks, ", ".join(service.ports) or "–")
+    return table
+
+
+def _containers(containers: Sequence[ContainerStatus]) -> RenderableType:
+    table = simple_table("LAB", "CONTAINER", "NODE", "NETWORK", "ADDRESS", "STATE")
+    for one in containers:
+        state = Text(one.state, style="green" if one.state == "running" else "yellow")
+        table.add_row(one.lab, one.name, one.node, one.network, one.address or "–", state)
+    return table
+
+
+def _bridges(bridges: Sequence[BridgeStatus]) -> RenderableType:
+    table = simple_table("LAB", "BRIDGE", "NODE", "SUBNET")
+    for one in bridges:
+        table.add_row(one.lab, one.name, one.node, one.subnet)
     return table

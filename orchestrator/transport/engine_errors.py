@@ -27,6 +27,8 @@ _HINTS = {
     "must specify a listening address": "set advertise_addr of this node in the inventory",
     "pool overlaps": "choose another subnet for the network in the lab file",
     "is already in use by service": "publish another port, or remove the service that holds this one",
+    "port is already allocated": "publish another port, or find who has this one: docker ps and ss -ltnup on the node",
+    "address already in use": "publish another port, or find who has this one: docker ps and ss -ltnup on the node",
     "no such image": "the node lacks the image and cannot pull it",
     "update out of sequence": "somebody else changed the object at the same time; try again",
 }

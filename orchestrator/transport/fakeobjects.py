@@ -9,12 +9,21 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Any
 
+from orchestrator.model.lab import PREDEFINED_NETWORKS
+
 Raw = dict[str, Any]
 
 # Fields that Go's encoder leaves out when they are zero, while Docker means "not set" by that.
 _FILLED_IN: Raw = {"Runtime": "container", "Resources": {"Limits": {}, "Reservations": {}}}
 _MAPS = {"Labels", "Options"}
 _OMITTED_WHEN_ZERO = {"Interval", "Timeout", "Retries", "StartPeriod", "PublishedPort", "MaxReplicas"}
+
+
+def _predefined(name: str) -> Raw:
+    """A network that every engine has; ``none`` has the driver ``null``."""
+    ipam = {"Config": [{"Subnet": "172.17.0.0/16"}] if name == "bridge" else []}
+    driver = "null" if name == "none" else name
+    return {"Id": f"id-{name}", "Name": name, "Driver": driver, "Scope": "local", "Labels": {}, "IPAM": ipam}
 
 
 class ApiError(Exception):
@@ -28,7 +37,11 @@ class ApiError(Exception):
 
 @dataclass
 class FakeEngine:
-    """One node's engine. ``images`` maps references to ids; ``task_state`` is how new tasks come up here."""
+    """One node's engine. ``images`` maps references to ids; ``task_state`` is how new tasks come up here.
+
+    ``containers`` are the plain ones and ``local`` the networks of this engine alone, by name. ``ending`` maps names of
+    containers that end at once to their exit codes, ``registry`` references that can be pulled to ids.
+    """
 
     name: str
     address: str
@@ -36,6 +49,10 @@ class FakeEngine:
     state: str = "inactive"
     node_id: str = ""
     task_state: str = "running"
+    containers: dict[str, Raw] = field(default_factory=dict)
+    local: dict[str, Raw] = field(default_factory=lambda: {name: _predefined(name) for name in PREDEFINED_NETWORKS})
+    ending: dict[str, int] = field(default_factory=dict)
+    registry: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -164,6 +181,13 @@ class FakeObjects:
         for attachment in template.get("Networks", []):
             attachment["Target"] = self._network_id(attachment["Target"])
         return spec
+
+    def _image(self, call: Call, name: str) -> Raw:
+        images = call.engine.images
+        identity = images.get(name) or images.get(f"{name}:latest") or (name if name in images.values() else "")
+        if not identity:
+            raise ApiError(404, f"No such image: {name}")
+        return {"Id": identity, "RepoTags": [tag for tag, value in images.items() if value == identity]}
 
     def _network_id(self, target: str) -> str:
         for identity, raw in self.networks.items():

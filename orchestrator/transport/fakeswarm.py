@@ -11,10 +11,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.transport.fakeobjects import ApiError, Call, FakeEngine, FakeObjects, Raw, manages, require_version
+from orchestrator.transport.fakecontainers import FakeContainers
+from orchestrator.transport.fakeobjects import ApiError, Call, FakeEngine, Raw, manages, require_version
 
 
-class FakeSwarm(FakeObjects):
+class FakeSwarm(FakeContainers):
     """Engines by name and, once one was told to make it, the swarm they form."""
 
     def __init__(self, *names: str, images: Mapping[str, str] | None = None) -> None:
@@ -74,25 +75,11 @@ class FakeSwarm(FakeObjects):
                 swarm["Cluster"] = {"ID": self.swarm["ID"], "Spec": self.swarm["Spec"]}
         return {"Name": engine.name, "ServerVersion": "26.1.5", "Swarm": swarm}
 
-    def _image(self, call: Call, name: str) -> Raw:
-        images = call.engine.images
-        identity = images.get(name, name if name in images.values() else "")
-        if not identity:
-            raise ApiError(404, f"No such image: {name}")
-        return {"Id": identity, "RepoTags": [tag for tag, value in images.items() if value == identity]}
-
     def _load(self, call: Call) -> Raw:
         """The archive of the fake is text: ``REFERENCE ID``."""
         reference, identity = call.body.decode().split()
         call.engine.images[reference] = identity
         return {"stream": f"Loaded image: {reference}\n"}
-
-    def _containers(self, call: Call) -> list[Raw]:
-        return [
-            {"Id": task["Status"]["ContainerStatus"]["ContainerID"], "Labels": {"com.docker.swarm.task.id": task["ID"]}}
-            for task in self.tasks.values()
-            if task["NodeID"] == call.engine.node_id and task["Status"]["State"] == "running"
-        ]
 
     # -- the swarm and its members
 
@@ -162,7 +149,12 @@ _ROUTES = [
     ("GET", "/info", "_info"),
     ("GET", "/images/(.+)/json", "_image"),
     ("POST", "/images/load", "_load"),
+    ("POST", "/images/create", "_pull"),
     ("GET", "/containers/json", "_containers"),
+    ("POST", "/containers/create", "_create_container"),
+    ("GET", "/containers/([^/]+)/json", "_inspect_container"),
+    ("POST", "/containers/([^/]+)/start", "_start_container"),
+    ("DELETE", "/containers/([^/]+)", "_remove_container"),
     ("GET", "/swarm", "_inspect_swarm"),
     ("POST", "/swarm/init", "_init"),
     ("POST", "/swarm/join", "_join"),

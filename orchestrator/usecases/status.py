@@ -7,8 +7,15 @@ from collections.abc import Mapping, Sequence
 from orchestrator.model.inventory import Inventory, NodeConfig
 from orchestrator.model.lab import PublishMode, ServiceMode
 from orchestrator.model.labels import LAB, owned_by
-from orchestrator.model.observed import ClusterView, LiveService, NodeView, SwarmNode, SwarmView
-from orchestrator.model.outcome import NodeStatus, Route, ServiceStatus, StatusOutcome
+from orchestrator.model.observed import ClusterView, LiveContainer, LiveService, NodeView, SwarmNode, SwarmView
+from orchestrator.model.outcome import (
+    BridgeStatus,
+    ContainerStatus,
+    NodeStatus,
+    Route,
+    ServiceStatus,
+    StatusOutcome,
+)
 from orchestrator.observe import observe
 from orchestrator.providers.base import Machine, Provider
 from orchestrator.runtime.context import Context
@@ -29,6 +36,8 @@ def status(context: Context, inventory: Inventory, provider: Provider) -> Status
         swarm=describe_swarm(view, inventory.name),
         nodes=tuple(node_status(node, view, machines) for node in inventory.nodes),
         services=service_statuses(view, inventory.name, routes),
+        containers=container_statuses(view, inventory.name),
+        bridges=bridge_statuses(view, inventory.name),
     )
 
 
@@ -80,6 +89,37 @@ def _service(live: LiveService, swarm: SwarmView, routes: Sequence[Route]) -> Se
             for port in live.spec.ports
         ),
         routes=tuple(route for route in routes if route.service == live.spec.name),
+    )
+
+
+def container_statuses(view: ClusterView, cluster: str) -> tuple[ContainerStatus, ...]:
+    """Every plain container of ours on the nodes that answer."""
+    ours = [(node.name, live) for node in view.nodes for live in node.plain if owned_by(live.labels, cluster)]
+    return tuple(
+        ContainerStatus(
+            lab=live.labels.get(LAB, ""),
+            name=live.name,
+            node=node,
+            network=live.network_mode,
+            state=_state(live),
+            address=next((address for address in live.networks.values() if address), ""),
+        )
+        for node, live in ours
+    )
+
+
+def _state(live: LiveContainer) -> str:
+    code = f" ({live.exit_code})" if live.state == "exited" else ""
+    return f"{live.state}{code}" + (f": {live.error}" if live.error else "")
+
+
+def bridge_statuses(view: ClusterView, cluster: str) -> tuple[BridgeStatus, ...]:
+    """Every bridge network of ours on the nodes that answer."""
+    ours = [(node.name, live.spec) for node in view.nodes for live in node.bridges]
+    return tuple(
+        BridgeStatus(spec.labels.get(LAB, ""), spec.name, node, spec.subnet)
+        for node, spec in ours
+        if owned_by(spec.labels, cluster)
     )
 
 

@@ -16,7 +16,7 @@ from orchestrator.model.outcome import MachineChange, PlanOutcome, Route, UpOutc
 from orchestrator.model.plan import Plan
 from orchestrator.observe import observe
 from orchestrator.planning.diff import plan_up
-from orchestrator.planning.resolve import Wanted, wanted
+from orchestrator.planning.resolve import Wanted, used_images, wanted
 from orchestrator.providers.base import Provider
 from orchestrator.runtime.context import Context
 from orchestrator.runtime.state import load_state, save_state
@@ -90,7 +90,7 @@ def _machines(context: Context, provider: Provider) -> tuple[str, ...]:
 
 
 def _images(context: Context, labs: Sequence[Lab]) -> dict[str, LabImage]:
-    references = {service.image for lab in labs for service in lab.services}
+    references = used_images(labs)
     with context.phase("images", "Make the images of the labs ready") as phase:
         images = ensure_lab_images(context, references)
         phase.summary = ", ".join(images) or "none of ours is needed"

@@ -106,10 +106,7 @@ def _with_checks(context: Context, inventory: Inventory, view: ClusterView, name
 
 def labs_up(view: ClusterView, cluster: str) -> set[str]:
     """Names of our labs of which the swarm or a node holds anything."""
-    labels = [*all_labels(view.swarm)] if view.swarm else []
-    labels += [live.labels for node in view.nodes for live in node.plain]
-    labels += [live.spec.labels for node in view.nodes for live in node.bridges]
-    return {found.get(LAB, "") for found in labels if owned_by(found, cluster)} - {""}
+    return {found.get(LAB, "") for found in all_labels(view) if owned_by(found, cluster)} - {""}
 
 
 def check_labs(asked: Sequence[str], known: set[str]) -> None:

@@ -6,7 +6,9 @@ from orchestrator.config.compose import load_lab
 from orchestrator.errors import ConfigError
 from orchestrator.model.lab import (
     Attachment,
+    Bridge,
     ConfigMount,
+    Container,
     EndpointMode,
     Healthcheck,
     Network,
@@ -297,3 +299,51 @@ def test_title_and_lines(load):
 )
 def test_images(load, image):
     assert load(f"services:\n  web:\n    image: {image}\n").services[0].image == image
+
+
+PLAIN = """
+x-lab:
+  bridges:
+    blue: {subnet: 172.28.1.0/24, on: 2}
+    red:
+  containers:
+    a1:
+      image: nginx
+      on: 2
+      network: blue
+      ports: ["8081:80", {target: 90, published: 8090, protocol: udp}]
+      environment: [HOME_OF_ALL]
+      hostname: one
+      command: sleep 9
+      cap_add: [NET_RAW, NET_ADMIN]
+      ends: true
+    b1: {image: nginx}
+    c1: {image: nginx, on: all, network: over}
+networks:
+  over: {attachable: true, name: shared}
+"""
+
+
+def test_bridges_and_plain_containers(load):
+    lab = load(PLAIN, {"HOME_OF_ALL": "/"})
+    assert lab.bridges == (Bridge("blue", "demo_blue", (2,), "172.28.1.0/24"), Bridge("red", "demo_red"))
+    a1, b1, c1 = lab.containers
+    assert a1 == Container(
+        key="a1",
+        name="demo_a1",
+        image="nginx",
+        on=(2,),
+        network="demo_blue",
+        aliases=("a1",),
+        ports=(
+            Port(8081, 80, mode=PublishMode.HOST),
+            Port(8090, 90, Protocol.UDP, PublishMode.HOST),
+        ),
+        environment={"HOME_OF_ALL": "/"},
+        hostname="one",
+        command=("sleep", "9"),
+        cap_add=("CAP_NET_ADMIN", "CAP_NET_RAW"),
+        ends=True,
+    )
+    assert b1 == Container("b1", "demo_b1", "nginx", on=(1,), network="bridge")
+    assert (c1.on, c1.network, c1.aliases) == ((), "shared", ("c1",))

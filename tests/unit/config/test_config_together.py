@@ -112,3 +112,63 @@ def test_the_ingress_networks_subnet_is_taken(lab, inventory, pool, size, ingres
     inventory = replace(inventory, swarm=SwarmOptions(pool, size))
     ((_, _, _, message),) = problems([lab("a", subnet=ingress)], inventory)
     assert f"overlaps {ingress}, which Docker gives to the ingress network" in message
+
+
+PLAIN = """name: {name}
+x-lab:
+  bridges:
+    blue: {{subnet: {subnet}}}
+  containers:
+    c:
+      image: nginx
+      on: {on}
+      ports: ["{port}"]
+    ending:
+      image: nginx
+      on: {on}
+      ports: ["{port}"]
+      ends: true
+"""
+
+
+@pytest.fixture
+def plain(tmp_path):
+    def loader(name, port="8080:80", subnet="172.28.1.0/24", on="1"):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(PLAIN.format(name=name, port=port, subnet=subnet, on=on))
+        return load_lab(path, {}).value
+
+    return loader
+
+
+def test_containers_of_different_labs_share_a_port_on_different_nodes_only(plain, inventory):
+    two = replace(inventory, nodes=inventory.nodes * 2)
+    check_labs_together([plain("a"), plain("b", subnet="172.28.2.0/24", on="2")], two)
+    expected = (
+        "b",
+        9,
+        "x-lab.containers.c.ports",
+        "8080/tcp is also published by c of the lab a; expected another port",
+    )
+    assert problems([plain("a"), plain("b", subnet="172.28.2.0/24", on="all")], two) == [expected]
+
+
+def test_a_port_of_the_routing_mesh_is_taken_for_containers_too(lab, plain, inventory):
+    expected = "8080/tcp is also published by web of the lab a; expected another port"
+    assert problems([lab("a"), plain("b")], inventory) == [("b", 9, "x-lab.containers.c.ports", expected)]
+
+
+def test_bridges_keep_apart_from_all_other_networks(lab, plain, inventory):
+    labs = [lab("a"), plain("b", "81:80", "10.0.9.0/25"), plain("c", "82:80", "192.168.90.0/25")]
+    assert [(file, line, path) for file, line, path, _ in problems(labs, inventory)] == [
+        ("b", 4, "x-lab.bridges.blue.subnet"),
+        ("c", 4, "x-lab.bridges.blue.subnet"),
+    ]
+
+
+def test_a_node_that_the_inventory_does_not_have(plain, inventory):
+    expected = "there is no node 2, 3: the inventory has 1; expected 1 to 1, or all"
+    assert problems([plain("a", on="[1, 2, 3]")], inventory) == [
+        ("a", 8, "x-lab.containers.c.on", expected),
+        ("a", 12, "x-lab.containers.ending.on", expected),
+    ]

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.errors import Interrupted, NodeError
 from orchestrator.model.events import Notice
-from orchestrator.model.labels import CLUSTER
+from orchestrator.model.labels import CLUSTER, SPEC
 from orchestrator.model.observed import Problem, SwarmState
 from orchestrator.observe import observe, observe_node, observe_swarm
 from orchestrator.runtime.context import Context
@@ -104,10 +104,38 @@ def test_one_node_costs_few_calls(swarm, monkeypatch):
     handle = swarm.handle
     monkeypatch.setattr(swarm, "handle", lambda *call: calls.append(call[1:3]) or handle(*call))
     observe_node(hosts["n3"], ["web:1"])
-    assert len(calls) == 4
+    assert len(calls) == 5
 
 
 def test_a_cancelled_look_is_interrupted(swarm, context):
     context.cancel()
     with pytest.raises(Interrupted):
         observe(context, hosts_of(swarm), [])
+
+
+def test_containers_and_networks_of_others_are_known_by_name_only(swarm, context):
+    hosts = hosts_of(swarm)
+    make_swarm(swarm, hosts)
+    engine = hosts["n2"].engine()
+    engine.create_network("theirs", driver="bridge", labels={"owner": "somebody"})
+    engine.create_network("ours", driver="bridge", labels={CLUSTER: "dev"})
+    engine.create_container("web:1", name="theirs", host_config={"NetworkMode": "theirs"})
+    labels = {CLUSTER: "dev", SPEC: "{damaged"}
+    engine.create_container("web:1", name="ours", labels=labels, host_config={"NetworkMode": "bridge"})
+    node = observe(context, hosts, []).node("n2")
+    (live,) = node.plain
+    assert (live.name, live.state, live.spec, live.labels) == ("ours", "created", None, labels)
+    assert [live.spec.name for live in node.bridges] == ["ours"]
+    assert node.other_containers == ("theirs",)
+    assert set(node.other_networks) == {"bridge", "host", "none", "theirs"}
+    assert len(node.containers) == 1  # the task's alone
+
+
+def test_a_container_that_goes_while_we_look_is_left_out(swarm, context):
+    hosts = hosts_of(swarm)
+    host_config = {"NetworkMode": "bridge"}
+    made = hosts["n1"].engine().create_container("web:1", name="x", labels={CLUSTER: "dev"}, host_config=host_config)
+    swarm.fail("n1", f"GET /containers/{made['Id']}/json", 404, "No such container")
+    view = observe(context, hosts, [])
+    assert view.node("n1").reachable
+    assert view.node("n1").plain == ()

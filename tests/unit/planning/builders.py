@@ -5,11 +5,24 @@ from pathlib import Path
 
 from orchestrator.model.image import LabImage
 from orchestrator.model.inventory import Availability, Inventory, NodeConfig, ProviderKind, Role
-from orchestrator.model.lab import Attachment, ConfigMount, ConfigObject, Lab, Network, Port, Service
+from orchestrator.model.lab import (
+    Attachment,
+    Bridge,
+    ConfigMount,
+    ConfigObject,
+    Container,
+    Lab,
+    Network,
+    Port,
+    PublishMode,
+    Service,
+)
 from orchestrator.model.labels import CLUSTER, LAB
 from orchestrator.model.observed import (
     ClusterView,
+    LiveBridge,
     LiveConfig,
+    LiveContainer,
     LiveNetwork,
     LiveService,
     NodeView,
@@ -65,6 +78,37 @@ def mesh_lab(name="ingress-mesh", published=8080, replicas=2, subnet="10.0.9.0/2
     )
 
 
+def host_port(published, target=80):
+    return Port(published, target, mode=PublishMode.HOST)
+
+
+BLUE = Bridge("blue", "plain_blue", (), "172.28.1.0/24")
+
+
+def plain_lab(name="plain", *containers, bridges=(BLUE,), networks=()):
+    """A lab of a bridge on every node and of containers on single nodes; without any given, some of each kind."""
+    over = Network("over", f"{name}_over", subnet="10.0.40.0/24", attachable=True)
+    some = (
+        Container("a1", f"{name}_a1", NGINX.reference, (1,), "plain_blue", ("a1",), (host_port(8081),)),
+        Container("late", f"{name}_late", NGINX.reference, (1,), ports=(host_port(8081),), ends=True),
+        Container("h1", f"{name}_h1", NGINX.reference, (), "host", environment={"LAB_PORT": "8088"}),
+        Container("o1", f"{name}_o1", NGINX.reference, (2,), over.name, ("o1",)),
+    )
+    return Lab(
+        name,
+        Path(f"/nowhere/{name}"),
+        networks=networks or (over,),
+        bridges=bridges,
+        containers=containers or some,
+    )
+
+
+def with_container(view, node, name, **changes):
+    """The view with one plain container of a node changed."""
+    plain = tuple(replace(c, **changes) if c.name == name else c for c in view.node(node).plain)
+    return with_view(view, node, plain=plain)
+
+
 def goal(inventory, *labs):
     return wanted(inventory, labs, IMAGES)
 
@@ -110,9 +154,23 @@ OTHERS_LABEL = {CLUSTER: "another", LAB: "ingress-mesh"}
 FOREIGN_MARKED = LiveService("sv-another", 3, Service("w", "another_web", "nginx:1", labels=OTHERS_LABEL))
 
 
+FOREIGN_CONTAINER = LiveContainer("ct-another", "another_c", OTHERS_LABEL, None, "sha256:00", "running")
+FOREIGN_BRIDGE = LiveBridge("br-another", Bridge("b", "another_b", (), "172.29.1.0/24", labels=OTHERS_LABEL))
+
+
 def with_foreign(view):
-    """The view with objects of somebody else in the swarm, some of them made by this tool for another cluster."""
+    """The view with objects of somebody else in the swarm and on nodes, some made by this tool for another cluster."""
     swarm = view.swarm
+    for node in view.nodes:
+        if node.reachable:
+            view = with_view(
+                view,
+                node.name,
+                plain=(*node.plain, FOREIGN_CONTAINER),
+                bridges=(*node.bridges, FOREIGN_BRIDGE),
+                other_containers=("shop",),
+                other_networks={"shopnet": "172.29.2.0/24"},
+            )
     return with_swarm(
         view,
         services=(*swarm.services, FOREIGN_SERVICE, FOREIGN_MARKED),

@@ -10,7 +10,9 @@ from orchestrator.model.inventory import Availability, Role
 from orchestrator.model.lab import PublishMode, ServiceMode
 from orchestrator.model.observed import (
     ClusterView,
+    LiveBridge,
     LiveConfig,
+    LiveContainer,
     LiveNetwork,
     LiveService,
     LiveTask,
@@ -20,6 +22,7 @@ from orchestrator.model.observed import (
     SwarmView,
 )
 
+OTHERS = ("other_containers", "other_networks")
 IDS = count(1000)
 """The engine never gives an id twice."""
 
@@ -131,7 +134,8 @@ class Simulator:
         self._demand(action.force or not node.is_manager, "a manager needs force")
         if node.node_id in self.members:
             self.members[node.node_id] = replace(self.members[node.node_id], state="down")
-        self.nodes[action.node] = NodeView(node.name, reachable=True, images=node.images)
+        kept = {name: getattr(node, name) for name in ("images", "plain", "bridges", *OTHERS)}
+        self.nodes[action.node] = NodeView(node.name, reachable=True, **kept)
 
     def RemoveMember(self, action):  # noqa: N802
         self._demand(self.nodes[action.via].is_manager, "not a manager")
@@ -194,6 +198,7 @@ class Simulator:
         live = self.networks.pop(action.id)
         self.touched.append(live)
         users = [s.spec.name for s in self.services.values() for a in s.spec.networks if a.network == live.spec.name]
+        users += [one.name for node in self.nodes.values() for one in node.plain if live.spec.name in one.networks]
         self._demand(not users, f"network {live.spec.name} is in use by {users}")
 
     def RemoveConfig(self, action):  # noqa: N802
@@ -201,6 +206,63 @@ class Simulator:
         self.touched.append(live)
         users = [s.spec.name for s in self.services.values() for m in s.spec.configs if m.config == live.spec.name]
         self._demand(not users, f"config {live.spec.name} is in use by {users}")
+
+    # containers and bridges of single nodes
+
+    def CreateBridge(self, action):  # noqa: N802
+        node, spec = self.nodes[action.node], action.spec
+        subnet = spec.subnet or f"172.30.{len(node.bridges)}.0/24"
+        taken = {live.spec.name: live.spec.subnet for live in node.bridges} | node.other_networks
+        self._demand(node.reachable and spec.name not in taken, f"network {spec.name} exists")
+        for other in filter(None, taken.values()):
+            overlap = ipaddress.ip_network(subnet).overlaps(ipaddress.ip_network(other))
+            self._demand(not overlap, "Pool overlaps with other one on this address space")
+        live = LiveBridge(f"br-{next(IDS)}", replace(spec, key="", on=(), subnet=subnet))
+        self.nodes[action.node] = replace(node, bridges=(*node.bridges, live))
+
+    def RemoveBridge(self, action):  # noqa: N802
+        node = self.nodes[action.node]
+        (live,) = [live for live in node.bridges if live.id == action.id]
+        self.touched.append(live)
+        self._demand(not any(live.spec.name in one.networks for one in node.plain), "network has active endpoints")
+        self.nodes[action.node] = replace(node, bridges=tuple(one for one in node.bridges if one != live))
+
+    def RunContainer(self, action):  # noqa: N802
+        node, spec = self.nodes[action.node], action.spec
+        self._demand(spec.name not in node.other_containers, f"container {spec.name} exists")
+        there = [live for live in node.plain if live.name == spec.name]
+        if there:
+            self._demand(spec.ends and there[0].spec == _made_from(spec), f"container {spec.name} exists")
+        state, error = ("exited", "") if spec.ends else ("running", "")
+        if not there and self._port_taken(node, spec):
+            self._demand(spec.ends, f"a port of {spec.name} is taken")
+            state, error = "created", "Bind for 0.0.0.0:1 failed: port is already allocated"
+        self._demand(self._network_there(node, spec.network), f"there is no network {spec.network}")
+        for image in self.images.values():
+            ready = spec.image != image.id or node.images.get(image.reference) == image.id
+            self._demand(ready, f"{node.name} lacks the image")
+        identity = there[0].id if there else f"ct-{next(IDS)}"
+        made_from, networks = _made_from(spec), {spec.network: "172.17.0.2"}
+        live = LiveContainer(identity, spec.name, spec.labels, made_from, spec.image, state, 0, error, networks)
+        self.nodes[action.node] = replace(node, plain=(*(one for one in node.plain if one not in there), live))
+
+    def _port_taken(self, node, spec):
+        wanted = {(port.published, port.protocol) for port in spec.ports}
+        used = set()
+        for live in self.services.values() if node.swarm is SwarmState.ACTIVE else ():
+            used |= _published(live.spec)
+        return bool(wanted & (used | _bound(node)))
+
+    def _network_there(self, node, name):
+        local = {"bridge", "host", "none", *(live.spec.name for live in node.bridges)}
+        overlays = {live.spec.name for live in self.networks.values() if live.spec.attachable}
+        return name in local or (node.swarm is SwarmState.ACTIVE and name in overlays)
+
+    def RemoveContainer(self, action):  # noqa: N802
+        node = self.nodes[action.node]
+        (live,) = [live for live in node.plain if live.id == action.id]
+        self.touched.append(live)
+        self.nodes[action.node] = replace(node, plain=tuple(one for one in node.plain if one != live))
 
     # what the engine does by itself
 
@@ -236,6 +298,8 @@ class Simulator:
         for live in self.services.values():
             taken = _published(live.spec) & _published(spec)
             self._demand(live.spec.name == spec.name or not taken, f"port {taken} is in use by {live.spec.name}")
+        for node in self.nodes.values():
+            self._demand(not _bound(node) & _published(spec), f"a container has a port of {spec.name}")
         for image in self.images.values():
             for node in self.nodes.values():
                 ready = spec.image != image.id or not node.reachable or node.images.get(image.reference) == image.id
@@ -260,6 +324,17 @@ class Simulator:
     def _demand(holds, message):
         if not holds:
             raise Refused(message)
+
+
+def _made_from(spec):
+    """What a container's label keeps of its specification."""
+    return replace(spec, key="", on=(), labels={})
+
+
+def _bound(node):
+    """The ports of a node that its plain containers have."""
+    running = [live.spec for live in node.plain if live.state == "running" and live.spec]
+    return {(port.published, port.protocol) for spec in running for port in spec.ports}
 
 
 def _published(spec):

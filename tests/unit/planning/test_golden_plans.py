@@ -8,18 +8,23 @@ import pytest
 
 from orchestrator.model.inventory import Availability, NodeConfig, Role
 from orchestrator.model.labels import CLUSTER
-from orchestrator.model.observed import SwarmState
+from orchestrator.model.observed import LiveContainer, SwarmState
 from orchestrator.planning.diff import plan_down, plan_remove_labs, plan_up
 from orchestrator.planning.render import describe
 
 from .builders import (
+    BLUE,
     IMAGES,
+    OTHERS_LABEL,
     foreign_swarm,
     fresh,
     goal,
+    host_port,
     inventory,
     lost,
     mesh_lab,
+    plain_lab,
+    with_container,
     with_foreign,
     with_member,
     with_node,
@@ -258,6 +263,86 @@ def stranger_in_the_swarm():
     return plan_up(inv, goal(inv, mesh_lab()), view), view
 
 
+PLAIN = plain_lab()
+
+
+def changed_containers(container="", lab=PLAIN, **changes):
+    """All of the containers' lab is up, and one of them is changed."""
+
+    def situation():
+        inv = inventory()
+        view = up(inv, plain_lab())
+        edited = tuple(replace(one, **changes) if one.key == container else one for one in lab.containers)
+        return plan_up(inv, goal(inv, replace(lab, containers=edited)), view), view
+
+    return situation
+
+
+def containers_fresh():
+    inv = inventory()
+    view = fresh(inv, images=False)
+    return plan_up(inv, goal(inv, plain_lab()), view), view
+
+
+def containers_not_as_left():
+    inv = inventory()
+    view = with_container(up(inv, plain_lab()), "n1", "plain_a1", state="exited", exit_code=1, error="killed")
+    view = with_container(view, "n1", "plain_late", state="running", error="")
+    view = with_container(view, "n1", "plain_h1", state="created", error="exec: no such file")
+    view = with_container(view, "n2", "plain_h1", spec=None)
+    view = with_container(view, "n2", "plain_o1", networks={})
+    view = with_container(view, "n3", "plain_h1", state="paused")
+    return plan_up(inv, goal(inv, plain_lab()), view), view
+
+
+def containers_in_the_way():
+    inv = inventory()
+    view = with_view(fresh(inv), "n1", other_containers=("plain_a1",), other_networks={"theirs": "172.28.0.0/16"})
+    view = with_view(view, "n2", other_networks={"plain_blue": ""})
+    theirs = LiveContainer("ct", "plain_h1", OTHERS_LABEL, None, "sha256:00", "running")
+    view = with_view(view, "n3", plain=(theirs,))
+    return plan_up(inv, goal(inv, plain_lab()), view), view
+
+
+def containers_unreachable():
+    inv = inventory()
+    view = lost(up(inv, plain_lab()), "n2")
+    return plan_up(inv, goal(inv, replace(plain_lab(), containers=())), view), view
+
+
+def containers_of_another_lab():
+    inv = inventory()
+    view = up(inv, plain_lab())
+    return plan_up(inv, goal(inv, mesh_lab()), view), view
+
+
+def ports_from_container_to_service():
+    """The container gives its port to a service, and takes the one that another service had."""
+    inv = inventory()
+    both = [plain_lab(), mesh_lab()]
+    view = up(inv, *both)
+    a1 = replace(plain_lab().containers[0], ports=(host_port(8080),))
+    return plan_up(inv, goal(inv, plain_lab("plain", a1), mesh_lab(published=8081)), view), view
+
+
+def down_with_containers():
+    inv = inventory()
+    view = lost(up(inv, plain_lab()), "n3")
+    return plan_down(inv.name, view, own_swarm=True, nodes=inv.nodes), view
+
+
+def down_with_containers_without_a_manager():
+    inv = inventory()
+    view = replace(lost(up(inv, plain_lab()), "n1"), swarm=None)
+    return plan_down(inv.name, view, own_swarm=True, nodes=inv.nodes), view
+
+
+def remove_lab_with_containers():
+    inv = inventory()
+    view = up(inv, mesh_lab(), plain_lab())
+    return plan_remove_labs(inv.name, view, ["plain"]), view
+
+
 SITUATIONS = {
     "fresh-three": fresh_three,
     "fresh-without-images": fresh_without_images,
@@ -296,6 +381,23 @@ SITUATIONS = {
     "down-manager-unreachable": down_manager_unreachable,
     "down-nothing": down_nothing,
     "remove-one-lab": remove_one_lab,
+    "containers-fresh": containers_fresh,
+    "containers-nothing-to-do": changed_containers(),
+    "containers-environment": changed_containers("h1", environment={"LAB_PORT": "hunter2", "X": "1"}),
+    "containers-moved": changed_containers("a1", on=(2,)),
+    "containers-bridge-changed": changed_containers(lab=plain_lab(bridges=(replace(BLUE, subnet="172.28.1.0/25"),))),
+    "containers-overlay-changed": changed_containers(
+        lab=plain_lab(networks=(replace(plain_lab().networks[0], subnet="10.0.41.0/24"),))
+    ),
+    "containers-gone": changed_containers(lab=replace(plain_lab(), containers=(), bridges=(), networks=())),
+    "containers-not-as-left": containers_not_as_left,
+    "containers-in-the-way": containers_in_the_way,
+    "containers-unreachable": containers_unreachable,
+    "containers-of-another-lab": containers_of_another_lab,
+    "containers-ports-handed-over": ports_from_container_to_service,
+    "down-with-containers": down_with_containers,
+    "down-with-containers-without-a-manager": down_with_containers_without_a_manager,
+    "remove-lab-with-containers": remove_lab_with_containers,
 }
 
 
@@ -313,6 +415,8 @@ def test_every_golden_file_has_its_situation():
     assert {file.stem for file in GOLDEN.glob("*.txt")} == set(SITUATIONS)
 
 
-def test_no_value_of_the_environment_is_shown():
-    plan, _ = SITUATIONS["environment-changed"]()
+@pytest.mark.parametrize("name", ["environment-changed", "containers-environment"])
+def test_no_value_of_the_environment_is_shown(name):
+    plan, _ = SITUATIONS[name]()
+    assert plan.steps
     assert "hunter2" not in describe(plan)

@@ -8,11 +8,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.model.inventory import Availability, Role
-from orchestrator.model.lab import Attachment, ConfigMount, ConfigObject, Lab, Network, Port, Service, ServiceMode
+from orchestrator.model.lab import (
+    Attachment,
+    Bridge,
+    ConfigMount,
+    ConfigObject,
+    Container,
+    Lab,
+    Network,
+    Port,
+    Service,
+    ServiceMode,
+)
 from orchestrator.model.labels import CLUSTER, owned_by
 from orchestrator.model.observed import ClusterView, SwarmState
 from orchestrator.model.plan import (
+    RemoveBridge,
     RemoveConfig,
+    RemoveContainer,
     RemoveNetwork,
     RemoveService,
     UpdateService,
@@ -20,11 +33,25 @@ from orchestrator.model.plan import (
 from orchestrator.planning.cluster import all_labels
 from orchestrator.planning.diff import plan_down, plan_remove_labs, plan_up
 
-from .builders import IMAGES, NGINX, fresh, goal, inventory, lost, mesh_lab, with_foreign, with_node, with_swarm
+from .builders import (
+    BLUE,
+    IMAGES,
+    NGINX,
+    fresh,
+    goal,
+    host_port,
+    inventory,
+    lost,
+    mesh_lab,
+    plain_lab,
+    with_foreign,
+    with_node,
+    with_swarm,
+)
 from .simulator import Simulator, all_actions, carry_out
 
 LABS = ("alpha", "beta")
-OBJECTS = (RemoveConfig, RemoveNetwork, RemoveService, UpdateService)
+OBJECTS = (RemoveBridge, RemoveConfig, RemoveContainer, RemoveNetwork, RemoveService, UpdateService)
 seeds = st.integers(0, 2**32)
 
 
@@ -44,6 +71,11 @@ def _lab(draw, name, ports, subnets):
         for key, subnet in zip("xyz", subnets, strict=True)
         if draw(st.booleans())
     )
+    bridges = tuple(
+        Bridge(key, f"{name}_{key}", draw(NODES), f"172.{28 + LABS.index(name) * 2}.{draw(st.integers(1, 2))}.0/24")
+        for key in ("blue",)
+        if draw(st.booleans())
+    )
     contents = draw(st.lists(st.sampled_from([b"1", b"2"]), max_size=2, unique=True))
     configs = tuple(
         ConfigObject(data.decode(), f"{name}_c-{data.decode()}", data, labels=draw(LABELS)) for data in contents
@@ -52,6 +84,8 @@ def _lab(draw, name, ports, subnets):
         name,
         Path(f"/nowhere/{name}"),
         services=tuple(_service(draw, name, key, ports, networks, configs) for key in "pqr" if draw(st.booleans())),
+        containers=tuple(_container(draw, name, key, ports, networks, bridges) for key in "uv" if draw(st.booleans())),
+        bridges=bridges,
         networks=networks,
         configs=configs,
     )
@@ -71,6 +105,22 @@ def _service(draw, lab, key, ports, networks, configs):
     )
 
 
+def _container(draw, lab, key, ports, networks, bridges):
+    bridge = draw(st.sampled_from([None, *bridges]))
+    overlays = [network.name for network in networks if network.attachable]
+    return Container(
+        key,
+        f"{lab}_{key}",
+        draw(st.sampled_from([NGINX.reference, "registry.example/other:2"])),
+        bridge.on if bridge else draw(NODES),
+        bridge.name if bridge else draw(st.sampled_from(["bridge", "host", *overlays])),
+        ports=(host_port(ports.pop()),) if draw(st.booleans()) and ports else (),
+        environment=draw(LABELS),
+        ends=draw(st.booleans()),
+    )
+
+
+NODES = st.sampled_from([(), (1,), (2, 4)])
 LABELS = st.dictionaries(st.sampled_from(["a", "b"]), st.sampled_from(["1", "2"]), max_size=2)
 
 
@@ -107,7 +157,9 @@ def up(inv, labs, view, seed=None, steps=None):
 def touches_only_ours(plan, view, cluster):
     swarm = view.swarm
     things = [*swarm.services, *swarm.networks, *swarm.configs] if swarm else []
+    things += [bridge for node in view.nodes for bridge in node.bridges]
     ours = {thing.id for thing in things if owned_by(thing.spec.labels, cluster)}
+    ours |= {live.id for node in view.nodes for live in node.plain if owned_by(live.labels, cluster)}
     assert {step.action.id for step in plan.steps if isinstance(step.action, OBJECTS)} <= ours
 
 
@@ -137,8 +189,9 @@ def test_down_takes_away_everything_of_ours_from_anywhere(inv, labs, seed, steps
     if own or not view.swarm:
         assert after.swarm is None
         assert {node.swarm for node in after.nodes} == {SwarmState.INACTIVE}
+        assert not any(owned_by(labels, inv.name) for labels in all_labels(after))
     else:
-        assert not any(owned_by(labels, inv.name) for labels in all_labels(after.swarm))
+        assert not any(owned_by(labels, inv.name) for labels in all_labels(after))
         assert foreign_part(after) == foreign_part(view)
         assert after.swarm.nodes == view.swarm.nodes
     assert plan_down(inv.name, after, own_swarm=own, nodes=inv.nodes).empty
@@ -147,7 +200,9 @@ def test_down_takes_away_everything_of_ours_from_anywhere(inv, labs, seed, steps
 def foreign_part(view):
     swarm = view.swarm
     things = [*swarm.services, *swarm.networks, *swarm.configs]
-    return [thing for thing in things if not owned_by(thing.spec.labels, "demo")]
+    things += [bridge for node in view.nodes for bridge in node.bridges]
+    plain = [live for node in view.nodes for live in node.plain if not owned_by(live.labels, "demo")]
+    return [*(thing for thing in things if not owned_by(thing.spec.labels, "demo")), *plain]
 
 
 @settings(max_examples=25, deadline=None)
@@ -205,3 +260,19 @@ def test_published_ports_can_be_handed_round(seed):
     view = up(inv, [lab(8002, 8003, 8001, 8005, 8004)], view, seed)
     view = up(inv, [lab(8003, 8001, 8006, 8005, 8004)], view, seed)
     assert plan_up(inv, goal(inv, lab(8003, 8001, 8006, 8005, 8004)), view).empty
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_ports_and_networks_pass_between_containers_and_services(seed):
+    """In any order that the plan allows: a port changes hands, networks are made anew under containers."""
+    inv = inventory()
+    view = up(inv, [plain_lab(), mesh_lab()], fresh(inv), seed)
+    late = {live.name: live.state for live in view.node("n1").plain}["plain_late"]
+    assert late == "created"  # it came after the container that has its port
+    a1, late, *others = plain_lab().containers
+    moved = [replace(a1, ports=(host_port(8080),)), replace(late, ports=(host_port(8081),)), *others]
+    over = replace(plain_lab().networks[0], subnet="10.0.41.0/24")
+    edited = plain_lab("plain", *moved, bridges=(replace(BLUE, subnet="172.28.1.0/25"),), networks=(over,))
+    view = up(inv, [edited, mesh_lab(published=8081)], view, seed)
+    assert {live.name: live.state for live in view.node("n1").plain}["plain_late"] == "created"
+    assert plan_up(inv, goal(inv, edited, mesh_lab(published=8081)), view).empty

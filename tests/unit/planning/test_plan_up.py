@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.model.inventory import Availability, ProviderKind, Role, SshAddress
-from orchestrator.model.lab import Attachment, Network, Port, ServiceMode
+from orchestrator.model.lab import Attachment, Container, Network, Port, ServiceMode
 from orchestrator.model.labels import CLUSTER, LAB
 from orchestrator.model.plan import AwaitService, CreateService, InitSwarm, JoinSwarm, RemoveMember, UpdateNode
 from orchestrator.planning.cluster import shortfall
@@ -19,6 +19,7 @@ from .builders import (
     foreign_swarm,
     fresh,
     goal,
+    host_port,
     inventory,
     lost,
     mesh_lab,
@@ -376,3 +377,12 @@ def test_a_port_that_moves_from_one_service_to_another_is_waited_for():
     plan = plan_up(inv, goal(inv, replace(lab, services=(taker,))), view)
     steps = {step.id: step for step in plan.steps}
     assert f"remove service {WEB}" in steps["service ingress-mesh_taker"].after
+
+
+def test_a_container_that_ends_comes_after_the_services_of_its_lab():
+    inv = inventory()
+    ending = Container("late", "ingress-mesh_late", NGINX.reference, (2,), ports=(host_port(8080),), ends=True)
+    lab = replace(mesh_lab(), containers=(ending,))
+    plan = plan_up(inv, goal(inv, lab, mesh_lab("other", 9090, subnet="10.0.30.0/24")), fresh(inv))
+    step = next(step for step in plan.steps if step.id == "container n2 ingress-mesh_late")
+    assert step.after == (f"await {WEB}",)

@@ -9,6 +9,8 @@ from orchestrator.model.events import Notice, PhaseFinished, PhaseStarted, StepF
 from orchestrator.model.image import ImageInfo
 from orchestrator.model.inventory import Availability, Role, SwarmOptions
 from orchestrator.model.outcome import (
+    BridgeStatus,
+    ContainerStatus,
     DownOutcome,
     LeftBehind,
     MachineChange,
@@ -20,7 +22,16 @@ from orchestrator.model.outcome import (
     UpOutcome,
     VerifyOutcome,
 )
-from orchestrator.model.plan import AwaitService, InitSwarm, Plan, Refusal, RemoveService, Step, UpdateNode
+from orchestrator.model.plan import (
+    AwaitService,
+    InitSwarm,
+    Plan,
+    Refusal,
+    RemoveContainer,
+    RemoveService,
+    Step,
+    UpdateNode,
+)
 from orchestrator.model.probe import OPERATOR, Answer, Observation, Outcome
 from orchestrator.model.verdict import Cell, CheckResult, PortReport, Verdict, VerifyReport
 from orchestrator.report.journal import Journal
@@ -37,6 +48,9 @@ PLAN = Plan(
         ),
         Step("old", RemoveService("id", "x_old"), "remove service x_old", "no longer in the lab file"),
         Step("await x_web", AwaitService("x_web"), "wait for x_web", "it was created"),
+        Step(
+            "container n1 x_c", RemoveContainer("n1", "id", "x_c", "lab"), "remove container x_c on n1", "it has ended"
+        ),
     ),
     notes=("labs left alone: [other]",),
 )
@@ -108,7 +122,13 @@ def test_status(golden):
         ServiceStatus("x", "x_web", 1, 2, ("8080→80/tcp",), ROUTES),
         ServiceStatus("x", "x_quiet", 1, 1),
     )
-    golden("status", render_status(StatusOutcome("lab", "vm", "swarm abc, 2 of 3 nodes ready", nodes, services)))
+    containers = (
+        ContainerStatus("x", "x_a1", "n1", "x_blue", "running", "172.28.1.2"),
+        ContainerStatus("x", "x_late", "n1", "host", "created: port is already allocated"),
+    )
+    bridges = (BridgeStatus("x", "x_blue", "n1", "172.28.1.0/24"),)
+    swarm = "swarm abc, 2 of 3 nodes ready"
+    golden("status", render_status(StatusOutcome("lab", "vm", swarm, nodes, services, containers, bridges)))
 
 
 def test_findings(golden):
