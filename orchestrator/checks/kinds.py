@@ -11,10 +11,12 @@ from pydantic import Discriminator, Tag
 from orchestrator.checks.base import Check
 from orchestrator.checks.mesh import MeshCheck
 from orchestrator.checks.names import NamesCheck
+from orchestrator.checks.payload import PayloadCheck
 from orchestrator.checks.reach import ReachCheck
+from orchestrator.checks.udp import UdpCheck
 from orchestrator.config.validation import KIND_ERROR
 
-_CLASSES: tuple[type[Check], ...] = (MeshCheck, NamesCheck, ReachCheck)
+_CLASSES: tuple[type[Check], ...] = (MeshCheck, NamesCheck, ReachCheck, PayloadCheck, UdpCheck)
 
 
 def kind_of(check: type[Check]) -> str:

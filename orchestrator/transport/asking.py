@@ -46,7 +46,7 @@ from orchestrator.runtime.context import Context
 from orchestrator.runtime.fanout import fan_out
 from orchestrator.transport.base import ChannelFailed, CommandResult, Host, Stream
 from orchestrator.transport.engine_errors import engine_errors
-from orchestrator.transport.probing import outcome_of, request
+from orchestrator.transport.probing import outcome_of, parse_answer, request
 
 NAME_SERVER = ("127.0.0.11", 53)
 """Docker's own name server in the namespace of every container on a network of its own; it also speaks TCP."""
@@ -177,8 +177,9 @@ def _other(host: Host, question: Question) -> Reply:
 
 
 def _command(host: Host, vantage: Vantage, argv: Sequence[str], deadline: float) -> CommandResult:
+    """Run a command in the vantage's network; it speaks English, whatever the node's language is."""
     entering = ("nsenter", f"--net={vantage.namespace}") if vantage.namespace else ()
-    return host.run((*entering, *argv), timeout=deadline, root=True)
+    return host.run(("env", "LC_ALL=C", *entering, *argv), timeout=deadline, root=True)
 
 
 def _read(host: Host, question: Read) -> Reply:
@@ -196,7 +197,7 @@ def _datagram(host: Host, question: Datagram) -> Reply:
     if result.exit_code == _TIMED_OUT:
         return Echoed(Echo.SILENT)
     if result.exit_code == 0 and result.stdout:
-        return Echoed(Echo.ANSWERED, result.stdout)
+        return Echoed(Echo.ANSWERED, result.stdout, parse_answer(result.stdout.encode()))
     if "refused" in result.stderr:
         return Echoed(Echo.REFUSED, result.stderr.strip())
     if "unreachable" in result.stderr or "No route" in result.stderr:
@@ -211,7 +212,7 @@ def _inspect(host: Host, question: Inspect) -> Reply:
             if question.kind == "networks":
                 return Inspected(engine.networks())
             if question.kind == "network":
-                return Inspected(engine.inspect_network(question.name))
+                return Inspected(engine.inspect_network(question.name, verbose=question.verbose))
             return Inspected(engine.inspect_container(question.name))
         except NotFound:
             return Inspected(None)
