@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 from pydantic import Discriminator, Tag
 
 from orchestrator.checks.base import Check
+from orchestrator.checks.consistency import ConsistencyCheck
 from orchestrator.checks.mesh import MeshCheck
 from orchestrator.checks.names import NamesCheck
 from orchestrator.checks.payload import PayloadCheck
@@ -16,7 +17,7 @@ from orchestrator.checks.reach import ReachCheck
 from orchestrator.checks.udp import UdpCheck
 from orchestrator.config.validation import KIND_ERROR
 
-_CLASSES: tuple[type[Check], ...] = (MeshCheck, NamesCheck, ReachCheck, PayloadCheck, UdpCheck)
+_CLASSES: tuple[type[Check], ...] = (MeshCheck, NamesCheck, ReachCheck, PayloadCheck, UdpCheck, ConsistencyCheck)
 
 
 def kind_of(check: type[Check]) -> str:
