@@ -3,6 +3,7 @@
 import json
 import shlex
 import struct
+import threading
 
 import dns.flags
 import dns.message
@@ -31,7 +32,7 @@ from orchestrator.model.question import (
     Vantage,
 )
 from orchestrator.runtime.context import Context
-from orchestrator.transport.asking import _DATAGRAM, NAME_SERVER, ask
+from orchestrator.transport.asking import _DATAGRAM, NAME_SERVER, PER_NODE, ask
 from orchestrator.transport.fakeswarm import FakeSwarm
 from orchestrator.transport.scripted import Script, ScriptedHost
 
@@ -229,3 +230,24 @@ class TestTogether:
         context.cancel()
         with pytest.raises(Interrupted):
             ask(context, [Read(NODE, ("true",))], {"n1": ScriptedHost("n1")})
+
+    def test_no_more_commands_at_once_than_an_sshd_allows_sessions(self):
+        busy, most, lock = [], [], threading.Lock()
+
+        class Counting(ScriptedHost):
+            def run(self, argv, **options):
+                with lock:
+                    busy.append(argv)
+                    most.append(len(busy))
+                    meet = len(most) == PER_NODE
+                if meet:
+                    full.set()
+                full.wait(10)
+                with lock:
+                    busy.pop()
+                return super().run(argv, **options)
+
+        full = threading.Event()
+        questions = [Read(Vantage("n1", f"/ns/{number}"), ("true",)) for number in range(3 * PER_NODE)]
+        ask(Context(lambda _event: None), questions, {"n1": Counting("n1")})
+        assert max(most) == PER_NODE
