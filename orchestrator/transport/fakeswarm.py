@@ -94,6 +94,12 @@ class FakeSwarm(FakeObjects):
             if task["NodeID"] == call.engine.node_id and task["Status"]["State"] == "running"
         ]
 
+    def _container(self, call: Call, identity: str) -> Raw:
+        """A task's container, with the namespace that it has while it runs."""
+        if identity not in {raw["Id"] for raw in self._containers(call)}:
+            raise ApiError(404, f"No such container: {identity}")
+        return {"Id": identity, "NetworkSettings": {"SandboxKey": f"/var/run/docker/netns/{identity}"}}
+
     # -- the swarm and its members
 
     def _init(self, call: Call) -> str:
@@ -163,6 +169,7 @@ _ROUTES = [
     ("GET", "/images/(.+)/json", "_image"),
     ("POST", "/images/load", "_load"),
     ("GET", "/containers/json", "_containers"),
+    ("GET", "/containers/([^/]+)/json", "_container"),
     ("GET", "/swarm", "_inspect_swarm"),
     ("POST", "/swarm/init", "_init"),
     ("POST", "/swarm/join", "_join"),
