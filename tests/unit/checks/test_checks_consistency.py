@@ -1,5 +1,7 @@
 """Managers, engines and kernels agree on who serves; where they do not, the right node is named."""
 
+from dataclasses import replace
+
 import pytest
 from checks_support import TASKS, check, judged, task, topology
 
@@ -79,6 +81,10 @@ class TestPlan:
             "lab_web on ingress at n2",
             "lab_web on ingress at n3",
         ]
+
+    def test_a_task_that_has_ended_does_not_bring_its_node_in(self):
+        ended = replace(task("web", 3, "n3", mesh="10.0.9.5"), state="shutdown", desired="shutdown")
+        assert "lab_web on lab_mesh at n3" not in items(tasks=[*TASKS, ended])
 
     def test_the_load_balancers_are_read_in_their_own_namespaces(self):
         found = items()
