@@ -152,10 +152,10 @@ def _kernel(spot: _Spot, rules: Told, table: Told) -> Iterator[str]:
             return
     marked, leads = marks(rules.stdout), backends(table.stdout)
     for balanced in spot.balanced:
-        if balanced not in marked:
+        if balanced not in marked and spot.tasks:  # Docker takes the mark away with the last backend
             yield f"{spot.node} marks no packets for {balanced}"
             continue
-        found = leads.get(marked[balanced], frozenset())
+        found = leads.get(marked.get(balanced, 0), frozenset())
         yield from _differences(f"IPVS of {spot.node} for {balanced}", "leads to", spot.tasks, dict.fromkeys(found, ""))
 
 

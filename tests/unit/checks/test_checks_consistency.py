@@ -174,3 +174,11 @@ def test_a_load_balancer_that_is_not_there_is_told_once():
 def test_a_node_that_cannot_be_read_is_inconclusive():
     result = judged(WEB, items()[SPOT], BOTH, Unasked("iptables-save is not installed on n2"), Told(0, GOOD))
     assert (result.verdict, result.nodes) == (Verdict.INCONCLUSIVE, ("n2",))
+
+
+@pytest.mark.parametrize(("kernel", "verdict"), [(HEAD, Verdict.PASS), (table("10.0.0.7"), Verdict.FAIL)])
+def test_a_service_without_tasks_needs_no_marks_and_may_have_no_backends(kernel, verdict):
+    item = items(tasks=TASKS[2:])["lab_web on ingress at n3"]
+    rules = RULES if verdict is Verdict.FAIL else ""
+    kernel = kernel.replace("00000103", "00000102")
+    assert judged(WEB, item, Inspected({}), Told(0, rules), Told(0, kernel)).verdict is verdict
