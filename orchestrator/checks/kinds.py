@@ -9,12 +9,24 @@ from typing import Annotated, Any, get_args
 from pydantic import Discriminator, Tag
 
 from orchestrator.checks.base import Check
+from orchestrator.checks.consistency import ConsistencyCheck
+from orchestrator.checks.encryption import EncryptionCheck
 from orchestrator.checks.mesh import MeshCheck
 from orchestrator.checks.names import NamesCheck
+from orchestrator.checks.payload import PayloadCheck
 from orchestrator.checks.reach import ReachCheck
+from orchestrator.checks.udp import UdpCheck
 from orchestrator.config.validation import KIND_ERROR
 
-_CLASSES: tuple[type[Check], ...] = (MeshCheck, NamesCheck, ReachCheck)
+_CLASSES: tuple[type[Check], ...] = (
+    MeshCheck,
+    NamesCheck,
+    ReachCheck,
+    PayloadCheck,
+    UdpCheck,
+    ConsistencyCheck,
+    EncryptionCheck,
+)
 
 
 def kind_of(check: type[Check]) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from pydantic import Field
 
 from orchestrator.checks.base import Check, Item, Names, Replies, of_kind
-from orchestrator.checks.endpoints import EndpointsField, absent, members_of, silent, unknown_endpoints
+from orchestrator.checks.endpoints import EndpointsField
 from orchestrator.checks.topology import Member, Topology
+from orchestrator.checks.ways import Way, paired, way_problems
 from orchestrator.config.fields import Text
 from orchestrator.model.probe import Observation, Outcome
-from orchestrator.model.question import Fetch, Fetched
+from orchestrator.model.question import Fetch, Fetched, Question
 from orchestrator.model.verdict import CheckResult
 from orchestrator.planning.tally import WORDS
 
@@ -24,14 +24,6 @@ FAILURES = {
     "no-way": (Outcome.TIMEOUT, Outcome.UNREACHABLE),
 }
 """What each expectation accepts; ``no-way`` is for packets that are dropped here and rejected there."""
-
-
-@dataclass(frozen=True)
-class _Way:
-    """Who asks whom; ``task`` is the task that has to answer ("" where answers are not told apart)."""
-
-    asker: Member
-    target: Member
 
 
 class ReachCheck(Check):
@@ -56,58 +48,37 @@ class ReachCheck(Check):
 
     def plan(self, topology: Topology) -> Sequence[Item]:
         """One item for each pair; nobody asks himself."""
-        askers, targets = members_of(topology, self.seen_from), self._targets(topology)
-        for place, found in ((self.seen_from, askers), (self.to, targets)):
-            if not found:
-                return [absent(f"{self.seen_from} → {self.to}", place)]
-        return [item for asker in askers for item in self._items(asker, targets, topology)]
+        targets = self._virtual(topology) if self.vip else None
+        return paired(topology, self.seen_from, self.to, self.network, self._questions, targets=targets)
 
-    def _targets(self, topology: Topology) -> Sequence[Member]:
-        if not self.vip:
-            return members_of(topology, self.to)
+    def _questions(self, way: Way) -> tuple[Question, ...]:
+        return (Fetch(way.vantage, way.address, self.port),)
+
+    def _virtual(self, topology: Topology) -> Sequence[Member]:
         network, address = topology.network_name(self.network or ""), topology.vip(self.to.name, self.network or "")
         return [Member(f"the virtual address of {self.to.name}", "", "", {network: address}, None)] if address else []
-
-    def _items(self, asker: Member, targets: Sequence[Member], topology: Topology) -> Iterator[Item]:
-        network = "" if self.to.kind == "node" else topology.network_name(self.network or "")
-        for target in targets:
-            if (target.node, target.container) == (asker.node, asker.container):
-                continue
-            subject = f"{asker.label} → {target.label}"
-            address = target.addresses.get(network, "")
-            if asker.vantage is None:
-                yield silent(subject, asker)
-            elif not address:
-                yield Item(subject, problem=f"{target.label} has no address on {network}", nodes=(target.node,))
-            else:
-                yield Item(subject, (Fetch(asker.vantage, address, self.port),), _Way(asker, target))
 
     def judge(self, item: Item, replies: Replies) -> CheckResult:
         """What came back must be what was expected."""
         seen, way = of_kind(replies[item.questions[0]], Fetched).seen[0], item.about
-        nodes = [node for node in (way.target.node, way.asker.node) if node]
         said = WORDS[seen.outcome] + (f" ({seen.error})" if seen.error else "")
         if self.expect == "answer":
-            return self._answer(item, seen, said, way, nodes)
+            return self._answer(item, seen, said, way)
         if seen.outcome in FAILURES[self.expect]:
             return self.passed(item, said)
-        return self.failed(item, f"expected {self.expect}, got {said}", _WRONG, nodes)
+        return self.failed(item, f"expected {self.expect}, got {said}", _WRONG, way.nodes)
 
-    def _answer(self, item: Item, seen: Observation, said: str, way: _Way, nodes: Sequence[str]) -> CheckResult:
+    def _answer(self, item: Item, seen: Observation, said: str, way: Way) -> CheckResult:
         if seen.outcome is not Outcome.ANSWERED:
-            return self.failed(item, f"no answer: {said}", _SILENT, nodes)
+            return self.failed(item, f"no answer: {said}", _SILENT, way.nodes)
         if way.target.task and seen.answer.task not in {"", way.target.task}:
             reason = f"another task answered ({seen.answer.task} on {seen.answer.node})"
-            return self.failed(item, reason, "is its address given twice?", nodes)
+            return self.failed(item, reason, "is its address given twice?", way.nodes)
         return self.passed(item)
 
     def problems(self, names: Names) -> Iterable[str]:
         """Places and network must exist."""
-        yield from filter(None, (unknown_endpoints(place, names) for place in (self.seen_from, self.to)))
-        if self.to.kind != "node" and self.network is None:
-            yield "network is missing: expected the key of the network whose addresses are asked"
-        if self.network is not None and self.network not in names.networks:
-            yield f"there is no network {self.network!r} in this lab"
+        yield from way_problems(names, self.seen_from, self.to, self.network)
         if self.vip and self.to.kind != "service":
             yield "only a service has a virtual address; expected to: service:KEY"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from orchestrator.checks.base import Names
 from orchestrator.config.compose_build import (
     DEFAULT_NETWORK,
     TextPairs,
@@ -48,7 +47,6 @@ def check_lab(checked: Lab, name: str, env: Mapping[str, str]) -> None:
         _check_labels(checked, (*loc, "labels"), service.labels)
         _check_labels(checked, (*loc, "deploy", "labels"), service.deploy.labels)
     _check_ports(checked)
-    _check_checks(checked)
     check_networks(checked)
     for key, network in file.networks.items():
         if network is None or not network.external:
@@ -57,19 +55,6 @@ def check_lab(checked: Lab, name: str, env: Mapping[str, str]) -> None:
     for key, config in file.configs.items():
         _check_config_name(checked, ("configs", key), config.name or f"{name}_{key}")
         _check_labels(checked, ("configs", key, "labels"), config.labels)
-
-
-def _check_checks(checked: Lab) -> None:
-    """What a check refers to must be in the file."""
-    file = checked.value
-    names = Names(
-        services=frozenset(_declared(checked, "services")),
-        containers=frozenset(file.x_lab.containers),
-        networks=frozenset(_declared(checked, "networks")) | {DEFAULT_NETWORK},
-    )
-    for index, check in enumerate(file.x_lab.checks):
-        for problem in check.problems(names):
-            checked.error(("x-lab", "checks", index), problem)
 
 
 def check_dns_name(checked: Lab, loc: Loc, name: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 
-from orchestrator.config.compose_build import ports_of
+from orchestrator.checks.base import Names
+from orchestrator.config.compose_build import DEFAULT_NETWORK, ports_of
 from orchestrator.config.compose_checks import check_dns_name, check_environment, declared, known
 from orchestrator.config.compose_schema import LabFile
 from orchestrator.config.problems import Loc
@@ -36,6 +37,20 @@ def check_x_lab(checked: Lab, name: str, env: Mapping[str, str]) -> None:
         _check_network(checked, loc, container)
         check_environment(checked, (*loc, "environment"), container.environment, env)
     _check_ports(checked)
+    _check_checks(checked)
+
+
+def _check_checks(checked: Lab) -> None:
+    """What a check refers to must be in the file."""
+    names = Names(
+        services=frozenset(declared(checked, "services")),
+        containers=frozenset(declared(checked, *CONTAINERS)),
+        bridges=frozenset(declared(checked, *BRIDGES)),
+        networks=frozenset(declared(checked, "networks")) | {DEFAULT_NETWORK},
+    )
+    for index, check in enumerate(checked.value.x_lab.checks):
+        for problem in check.problems(names):
+            checked.error(("x-lab", "checks", index), problem)
 
 
 def _check_bridge_key(checked: Lab, name: str, key: str) -> None:

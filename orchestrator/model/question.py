@@ -5,11 +5,11 @@ A question is asked from a vantage. What came back is raw: what it means is for 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from orchestrator.model.probe import Observation
+from orchestrator.model.probe import Answer, Observation
 
 
 @dataclass(frozen=True, order=True)
@@ -70,11 +70,15 @@ class Read:
 
 @dataclass(frozen=True)
 class Inspect:
-    """What a node's engine says of an object; ``kind`` is ``network``, ``container`` or ``networks`` (the list)."""
+    """What a node's engine says of an object; ``kind`` is ``network``, ``container`` or ``networks`` (the list).
+
+    ``verbose`` asks of a network also which services and tasks on it this node knows of, from every node.
+    """
 
     vantage: Vantage
     kind: str
     name: str = ""
+    verbose: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,10 +135,11 @@ class Echo(StrEnum):
 
 @dataclass(frozen=True)
 class Echoed:
-    """What came of a datagram; ``text`` is what the answer held."""
+    """What came of a datagram; ``text`` is what came back, ``answer`` what it tells of who answered."""
 
     outcome: Echo
     text: str = ""
+    answer: Answer = field(default_factory=Answer)
 
 
 @dataclass(frozen=True)

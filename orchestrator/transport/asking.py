@@ -46,13 +46,13 @@ from orchestrator.runtime.context import Context
 from orchestrator.runtime.fanout import fan_out
 from orchestrator.transport.base import ChannelFailed, CommandResult, Host, Stream
 from orchestrator.transport.engine_errors import engine_errors
-from orchestrator.transport.probing import outcome_of, request
+from orchestrator.transport.probing import outcome_of, parse_answer, request
 
 NAME_SERVER = ("127.0.0.11", 53)
 """Docker's own name server in the namespace of every container on a network of its own; it also speaks TCP."""
 
 PER_NODE = 5
-"""Namespaces entered at once on one node: each is a session, of which an sshd allows 10 (MaxSessions)."""
+"""Namespaces entered, or commands run, at once on one node: each is a session, and an sshd allows 10 (MaxSessions)."""
 
 _NOT_FOUND = 127
 _TIMED_OUT = 124
@@ -65,40 +65,42 @@ timeout "$3" dd bs=65536 count=1 status=none <&3"""
 
 def ask(context: Context, questions: Sequence[Question], hosts: Mapping[str, Host | Problem]) -> dict[Question, Reply]:
     """Ask every question once; each has a reply afterwards. Raises ``Interrupted`` when cancelled."""
-    nodes: dict[str, dict[Vantage, list[Question]]] = {}
+    nodes: dict[str, list[Question]] = {}
     for question in dict.fromkeys(questions):
-        nodes.setdefault(question.vantage.node, {}).setdefault(question.vantage, []).append(question)
+        nodes.setdefault(question.vantage.node, []).append(question)
     asked = fan_out(list(nodes), lambda node: _on_node(context, nodes[node], hosts.get(node)))
     context.check()
     return {question: reply for result in asked for question, reply in result.get().items()}
 
 
-def _on_node(
-    context: Context, vantages: Mapping[Vantage, Sequence[Question]], host: Host | Problem | None
-) -> dict[Question, Reply]:
+def _on_node(context: Context, questions: Sequence[Question], host: Host | Problem | None) -> dict[Question, Reply]:
+    """First what is dialled, namespace by namespace, then what is a command or a call."""
     if host is None or isinstance(host, Problem):
-        why = host.message if host else "there is no connection to it"
-        return {question: Unasked(why) for questions in vantages.values() for question in questions}
-    asked = fan_out(list(vantages), lambda one: _from_vantage(context, host, one, vantages[one]), limit=PER_NODE)
-    return {question: reply for result in asked for question, reply in result.get().items()}
+        return dict.fromkeys(questions, Unasked(host.message if host else "there is no connection to it"))
+    dialling: dict[Vantage, list[Fetch | Lookup]] = {}
+    for question in questions:
+        if isinstance(question, Fetch | Lookup):
+            dialling.setdefault(question.vantage, []).append(question)
+    others = [question for question in questions if not isinstance(question, Fetch | Lookup)]
+    replies: dict[Question, Reply] = {}
+    entered = fan_out(list(dialling), lambda one: _from_vantage(context, host, one, dialling[one]), limit=PER_NODE)
+    for found in entered:
+        replies |= found.get()
+    for reply in fan_out(others, lambda one: _guarded(_other, host, one), limit=PER_NODE):
+        replies[reply.item] = reply.get()
+    return replies
 
 
 def _from_vantage(
-    context: Context, host: Host, vantage: Vantage, questions: Sequence[Question]
+    context: Context, host: Host, vantage: Vantage, questions: Sequence[Fetch | Lookup]
 ) -> dict[Question, Reply]:
-    dialling = [question for question in questions if isinstance(question, Fetch | Lookup)]
-    others = [question for question in questions if question not in dialling]
-    replies = {result.item: result.get() for result in fan_out(others, lambda one: _guarded(_other, host, one))}
-    if not dialling:
-        return replies
     try:
         with _entered(context, host, vantage) as inside:
-            for result in fan_out(dialling, lambda one: _guarded(_dial, inside, one), limit=8):
-                replies[result.item] = result.get()
+            asked = fan_out(questions, lambda one: _guarded(_dial, inside, one), limit=8)
+            return {result.item: result.get() for result in asked}
     except NodeError as error:
         context.check()
-        replies |= dict.fromkeys(dialling, Unasked(error.message))
-    return replies
+        return dict.fromkeys(questions, Unasked(error.message))
 
 
 @contextlib.contextmanager
@@ -177,8 +179,9 @@ def _other(host: Host, question: Question) -> Reply:
 
 
 def _command(host: Host, vantage: Vantage, argv: Sequence[str], deadline: float) -> CommandResult:
+    """Run a command in the vantage's network; it speaks English, whatever the node's language is."""
     entering = ("nsenter", f"--net={vantage.namespace}") if vantage.namespace else ()
-    return host.run((*entering, *argv), timeout=deadline, root=True)
+    return host.run(("env", "LC_ALL=C", *entering, *argv), timeout=deadline, root=True)
 
 
 def _read(host: Host, question: Read) -> Reply:
@@ -190,13 +193,13 @@ def _read(host: Host, question: Read) -> Reply:
 
 def _datagram(host: Host, question: Datagram) -> Reply:
     words = ("bash", "-c", _DATAGRAM, "bash", question.address, str(question.port), f"{question.deadline:g}")
-    result = _command(host, question.vantage, words, question.deadline + 10)
+    result = _command(host, question.vantage, words, question.deadline + 20)
     if result.exit_code == _NOT_FOUND:
         return Unasked(f"bash is not installed on {host.name}, and nothing else there sends UDP")
     if result.exit_code == _TIMED_OUT:
         return Echoed(Echo.SILENT)
     if result.exit_code == 0 and result.stdout:
-        return Echoed(Echo.ANSWERED, result.stdout)
+        return Echoed(Echo.ANSWERED, result.stdout, parse_answer(result.stdout.encode()))
     if "refused" in result.stderr:
         return Echoed(Echo.REFUSED, result.stderr.strip())
     if "unreachable" in result.stderr or "No route" in result.stderr:
@@ -211,7 +214,7 @@ def _inspect(host: Host, question: Inspect) -> Reply:
             if question.kind == "networks":
                 return Inspected(engine.networks())
             if question.kind == "network":
-                return Inspected(engine.inspect_network(question.name))
+                return Inspected(engine.inspect_network(question.name, verbose=question.verbose))
             return Inspected(engine.inspect_container(question.name))
         except NotFound:
             return Inspected(None)

@@ -48,6 +48,8 @@ class FakeContainers(FakeObjects):
         for name, raw in call.engine.containers.items():
             if identity in {name, raw["Id"]}:
                 return raw
+        if identity in {raw["Id"] for raw in self._containers(call)}:  # a task's, with the namespace that it has
+            return {"Id": identity, "NetworkSettings": {"SandboxKey": f"/var/run/docker/netns/{identity}"}}
         raise ApiError(404, f"No such container: {identity}")
 
     def _create_container(self, call: Call) -> Raw:

@@ -155,6 +155,7 @@ class FakeObjects:
         raw = getattr(self, f"_new_{kind.removesuffix('s')}")(spec)
         getattr(self, kind)[raw.get("ID") or raw["Id"]] = raw
         if kind == "services":
+            raw["Endpoint"] = self._endpoint(raw)
             self._reconcile(raw)
         return {"ID": raw.get("ID"), "Id": raw.get("Id")}
 
@@ -188,6 +189,13 @@ class FakeObjects:
         if not identity:
             raise ApiError(404, f"No such image: {name}")
         return {"Id": identity, "RepoTags": [tag for tag, value in images.items() if value == identity]}
+    @staticmethod
+    def _endpoint(service: Raw) -> Raw:
+        """The service's virtual addresses, one for each of its networks."""
+        if (service["Spec"].get("EndpointSpec") or {}).get("Mode") == "dnsrr":
+            return {}
+        address = f"10.0.9.{100 + int(service['ID'].removeprefix('id')) % 100}/24"
+        return {"VirtualIPs": [{"NetworkID": network, "Addr": address} for network in _networks_of(service)]}
 
     def _network_id(self, target: str) -> str:
         for identity, raw in self.networks.items():
@@ -200,6 +208,7 @@ class FakeObjects:
         require_version(service, call)
         service["PreviousSpec"], service["Spec"] = service["Spec"], self._filled_in(as_engine_returns(call.json))
         service["Version"]["Index"] += 1
+        service["Endpoint"] = self._endpoint(service)
         service.pop("UpdateStatus", None)  # a new update begins
         self._reconcile(service)
         return {"Warnings": None}

@@ -30,6 +30,8 @@ SSHD = "/usr/sbin/sshd"
 """Where Debian, Ubuntu, Fedora and their like keep it; it wants to be called by its full path."""
 
 _CHUNK = 65536
+_SHOWN = 160
+"""Characters of a command that an error shows."""
 
 
 def connect(address: SshAddress, *, name: str, timeout: float = 10.0) -> SshHost:
@@ -176,7 +178,10 @@ class SshHost:
 
     def _failed(self, command: str, what: str, kind: str = "engine") -> NodeError:
         return NodeError(
-            f"the command `{command}` {what}", node=self._name, kind=kind, hint="try it by hand in a shell on the node"
+            f"the command `{_brief(command)}` {what}",
+            node=self._name,
+            kind=kind,
+            hint="try it by hand in a shell on the node",
         )
 
 
@@ -217,6 +222,12 @@ class ChannelStream:
     def close(self) -> None:
         """Close; may be called twice."""
         self._channel.close()
+
+
+def _brief(command: str) -> str:
+    """A command for a sentence: its first line, cut short where it is long."""
+    first = command.partition("\n")[0]
+    return command if command == first and len(first) <= _SHOWN else f"{first[:_SHOWN]}…"
 
 
 def _watchdog(seconds: float, channel: paramiko.Channel) -> threading.Timer:

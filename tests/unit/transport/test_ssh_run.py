@@ -130,3 +130,12 @@ def test_paramiko_keeps_to_itself(host, capfd):
         host.open_tcp("127.0.0.1", 1, timeout=5)
     logging.getLogger("paramiko.transport").error("a thread's complaint")
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_long_script_is_cut_short_where_it_is_told(host):
+    with pytest.raises(NodeError) as caught:
+        host.run(["sh", "-c", "sleep 5\necho second line"], timeout=0.2)
+    assert "`sh -c 'sleep 5…` did not end within 0.2 s" in caught.value.message
+    with pytest.raises(NodeError) as caught:
+        host.run(["sleep", "5" + "0" * 500], timeout=0.2)
+    assert len(caught.value.message) < 300

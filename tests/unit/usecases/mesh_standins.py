@@ -5,6 +5,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from names_standins import NameServer
+
 from orchestrator.errors import NodeError
 from orchestrator.model.inventory import Inventory, NodeConfig, ProviderKind, Role, SshAddress, VmShape
 from orchestrator.model.lab import Attachment, Lab, Network, Port, Service
@@ -59,6 +61,7 @@ class MeshHost(ScriptedHost):
         self._turns = provider.turns
         self._cut = provider.cut
         self._forgotten = provider.forgotten
+        self._unheard = provider.unheard
 
     def open_tcp(self, address: str, port: int, *, timeout: float) -> ScriptedStream:
         self.dialled.append((address, port))
@@ -68,6 +71,10 @@ class MeshHost(ScriptedHost):
         if entry in self._cut and entry != self.name:
             raise ChannelFailed("timeout", "Connection timed out")
         return ScriptedStream(self._answer(entry, port))
+
+    def enter(self, namespace: str, *, timeout: float = 20.0) -> NameServer:
+        self.engine()  # which knows no namespace of a node that is lost
+        return NameServer(self.name, self._fake, self._unheard)
 
     def _entry(self, address: str) -> str:
         return next(engine.name for engine in self._fake.engines.values() if engine.address == address)
@@ -103,7 +110,8 @@ class MemoryProvider:
     """Machines that exist once they were asked for; ``down`` and ``cut`` break some of them.
 
     ``down`` refuse the connection, ``cut`` do not answer on the cluster's network, ``forgotten`` are pairs of a node
-    and the slot of a task that its load balancer does not know.
+    and the slot of a task that its load balancer does not know, ``unheard`` pairs of a node and a name that its name
+    server does not know.
     """
 
     def __init__(self, wanted: Inventory) -> None:
@@ -114,6 +122,7 @@ class MemoryProvider:
         self.down: set[str] = set()
         self.cut: set[str] = set()
         self.forgotten: set[tuple[str, int]] = set()
+        self.unheard: set[tuple[str, str]] = set()
         self.destroyed = 0
         self.hosts: list[MeshHost] = []
         self.turns = {node.name: itertools.count() for node in wanted.nodes}

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import pytest
 from mesh_standins import MemoryProvider, MeshHost, Recorder, inventory, lab
 
-from orchestrator.checks.mesh import MeshCheck
 from orchestrator.errors import Interrupted, LabError, NodeError, RefusedError, UsageError
 from orchestrator.model.inventory import ProviderKind
 from orchestrator.model.labels import CLUSTER
@@ -250,21 +249,16 @@ class TestPreview:
         assert preview(run.context, hosts.inventory, [lab()], hosts).plan.refusals
 
 
-MESH = MeshCheck.model_validate({"kind": "mesh"})
-
-
 class TestVerify:
-    @pytest.fixture(autouse=True)
-    def published_ports_only(self, monkeypatch):
-        """The engine in memory has no namespaces from which names could be asked for."""
-        monkeypatch.setattr("orchestrator.usecases.verify.derived_checks", lambda _lab: [MESH])
-
     def test_a_healthy_mesh_passes_with_every_observation(self, hosts, run):
         bring_up(hosts)
         before = list(hosts.fake.changes)
         outcome = verify(run.context, hosts.inventory, hosts, requests=4)
         assert outcome.report.verdict is Verdict.PASS
-        assert outcome.report.probes == 3 * 4
+        names = [result for check in outcome.report.labs for result in check.results]
+        assert [check.kind for check in outcome.report.labs] == ["names", "names"]
+        assert [result.subject for result in names][:1] == ["web seen from task 1 of mesh_web on n2"]
+        assert outcome.report.probes == 3 * 4 + len(names) == 3 * 4 + 2 * 2
         assert outcome.report.requests == len(outcome.observations) == 3 * 4 * 4
         assert len(verify_document(outcome, Journal())["observations"]) == 48
         assert any("this is a test" in note for note in outcome.notes)
@@ -282,6 +276,23 @@ class TestVerify:
             if cell.verdict is Verdict.FAIL
         }
         assert failed == {("n1", "n2"), ("n3", "n2")}
+
+    def test_a_name_that_one_node_has_not_heard_of_points_at_that_node(self, hosts, run):
+        bring_up(hosts)
+        hosts.unheard.add(("n3", "tasks.web"))
+        report = verify(run.context, hosts.inventory, hosts, requests=4).report
+        failed = [result for result in report.every_check if result.verdict is Verdict.FAIL]
+        assert [(result.subject, result.nodes) for result in failed] == [
+            ("tasks.web seen from task 2 of mesh_web on n3", ("n3",))
+        ]
+        assert "NXDOMAIN" in failed[0].reason
+
+    def test_names_cannot_be_asked_for_from_a_lost_node(self, hosts, run):
+        bring_up(hosts)
+        hosts.down.add("n3")
+        report = verify(run.context, hosts.inventory, hosts, requests=4).report
+        names = {result.subject[-2:]: result.verdict for check in report.labs for result in check.results}
+        assert names == {"n2": Verdict.PASS, "n3": Verdict.INCONCLUSIVE}
 
     def test_a_dead_vantage_is_inconclusive(self, hosts, run):
         bring_up(hosts)
