@@ -9,12 +9,28 @@ from typing import Annotated, Any, get_args
 from pydantic import Discriminator, Tag
 
 from orchestrator.checks.base import Check
+from orchestrator.checks.container import ContainerCheck
+from orchestrator.checks.interfaces import InterfacesCheck
 from orchestrator.checks.mesh import MeshCheck
 from orchestrator.checks.names import NamesCheck
+from orchestrator.checks.network import NetworkCheck
 from orchestrator.checks.reach import ReachCheck
+from orchestrator.checks.refusal import RefusalCheck
+from orchestrator.checks.tasks import TasksCheck
+from orchestrator.checks.veths import VethsCheck
 from orchestrator.config.validation import KIND_ERROR
 
-_CLASSES: tuple[type[Check], ...] = (MeshCheck, NamesCheck, ReachCheck)
+_CLASSES: tuple[type[Check], ...] = (
+    MeshCheck,
+    NamesCheck,
+    ReachCheck,
+    InterfacesCheck,
+    VethsCheck,
+    NetworkCheck,
+    TasksCheck,
+    ContainerCheck,
+    RefusalCheck,
+)
 
 
 def kind_of(check: type[Check]) -> str:
