@@ -72,6 +72,8 @@ class RefusalCheck(Check):
             reason = f"not refused (status {reply.status}): it created {reply.created}, which {gone}"
             return self.failed(item, reason, hint, nodes)
         said = f"{reply.status} {reply.message}".strip()
+        if _OUT_OF_TIME in reply.message:
+            return self.inconclusive(item, f"the managers did not decide in time: {said}", "`lab status`", nodes)
         if reply.status != self.status or self.message not in reply.message:
             return self.failed(item, f"expected {self.status} with {self.message!r}, got {said}", _HINT, nodes)
         return self.passed(item, said)
@@ -85,5 +87,8 @@ class RefusalCheck(Check):
         if self.undo is None and not self.post.endswith("/create"):
             yield "undo is missing: expected the path below which what was created is deleted"
 
+
+_OUT_OF_TIME = "context deadline exceeded"
+"""What an engine says, with any status, when it had to give up before it knew the answer (Go, package context)."""
 
 _HINT = "other versions of the engine may say it otherwise: `docker version` on that node"

@@ -129,6 +129,12 @@ def test_any_other_answer_fails(reply, reason):
     assert reason in result.reason
 
 
+def test_an_engine_that_gave_up_has_not_refused():
+    busy = "could not find the network: rpc error: code = DeadlineExceeded desc = context deadline exceeded"
+    result = judged_one(refusal(message="could not find"), topology(), lambda _: Refused(404, busy))
+    assert (result.verdict, result.nodes) == (Verdict.INCONCLUSIVE, ("n1",))
+
+
 def test_nothing_is_called_where_nobody_knows_whose_it_would_be():
     found = judged(refusal(on="node:all"), topology(swarm=False), None)
     assert {result.verdict for result in found.values()} == {Verdict.INCONCLUSIVE}
