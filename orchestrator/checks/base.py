@@ -12,6 +12,7 @@ from pydantic import Field
 from orchestrator.checks.topology import Topology
 from orchestrator.config.fields import Duration, Text
 from orchestrator.config.validation import StrictModel
+from orchestrator.model.lab import PREDEFINED_NETWORKS
 from orchestrator.model.question import Question, Reply, Unasked
 from orchestrator.model.verdict import CheckResult, Verdict
 
@@ -85,11 +86,17 @@ class Check(StrictModel):
 
 @dataclass(frozen=True)
 class Names:
-    """What a check of a lab file may refer to: keys of services, containers, bridges and networks."""
+    """What a check of a lab file may refer to: keys of services, containers, networks and bridges."""
 
     services: frozenset[str]
     containers: frozenset[str]
     networks: frozenset[str]
+    bridges: frozenset[str] = frozenset()
+
+    @property
+    def any_network(self) -> frozenset[str]:
+        """Everything that a container can be on: networks and bridges of the lab, and those that every engine has."""
+        return self.networks | self.bridges | frozenset(PREDEFINED_NETWORKS)
 
 
 def verdict_of(check: Check, item: Item, replies: Replies) -> CheckResult:

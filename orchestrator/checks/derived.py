@@ -13,6 +13,8 @@ from orchestrator.model.lab import EndpointMode, Lab, Network, Protocol, Service
 from orchestrator.model.observed import ClusterView
 from orchestrator.planning.cluster import of_lab
 
+_MEANT = {"vip": "the virtual address of the service", "tasks": "the addresses of its tasks"}
+
 
 def derived_checks(lab: Lab) -> Iterator[Check]:
     """Published ports must answer; on every network of its own, a service's names must resolve to what they should."""
@@ -29,8 +31,9 @@ def _names(service: Service, network: Network) -> Iterator[Check]:
     asker = Endpoints("service", service.key)
     known = {"kind": "names", "from": str(asker), "network": network.key}
     vip = service.endpoint_mode is EndpointMode.VIP
-    yield NamesCheck.model_validate({**known, "name": service.key, "resolves_to": "vip" if vip else "tasks"})
-    yield NamesCheck.model_validate({**known, "name": f"tasks.{service.key}", "resolves_to": "tasks"})
+    for name, resolves_to in ((service.key, "vip" if vip else "tasks"), (f"tasks.{service.key}", "tasks")):
+        title = f"{name} resolves to {_MEANT[resolves_to]}"
+        yield NamesCheck.model_validate({**known, "name": name, "resolves_to": resolves_to, "title": title})
 
 
 def deployed_lab(cluster: str, view: ClusterView, name: str) -> Lab:

@@ -10,6 +10,7 @@ from orchestrator.checks.base import Item, Names
 from orchestrator.checks.topology import Member, Topology
 from orchestrator.config.fields import checked
 from orchestrator.config.hints import did_you_mean, shown
+from orchestrator.planning.cluster import Place
 
 _FORM = re.compile(r"(?P<kind>node|service|container):(?P<name>[A-Za-z0-9_.-]+)")
 
@@ -49,16 +50,37 @@ EndpointsField = Annotated[
 ]
 
 
+def parse_nodes(value: object) -> Endpoints:
+    """Nodes as a lab file writes them. Raises ``ValueError``."""
+    place = parse_endpoints(value)
+    if place.kind != "node":
+        raise ValueError(f"expected node:N or node:all, got {shown(value)}")
+    return place
+
+
+NodesField = Annotated[
+    Endpoints,
+    *checked(
+        parse_nodes,
+        {"type": "string", "pattern": r"^node:(all|[1-9][0-9]*)$|\$", "examples": ["node:1", "node:all"]},
+    ),
+]
+
+
+def nodes_of(topology: Topology, place: Endpoints) -> tuple[Place, ...]:
+    """The nodes that a place means."""
+    return topology.placed(() if place.name == "all" else (int(place.name),))
+
+
 def members_of(topology: Topology, place: Endpoints) -> tuple[Member, ...]:
     """Everything that a place means, as it is now; nodes come with their own network as vantage."""
     if place.kind == "service":
         return topology.tasks(place.name)
     if place.kind == "container":
         return topology.containers(place.name)
-    positions = () if place.name == "all" else (int(place.name),)
     return tuple(
         Member(found.name, found.name, "", {"": found.address}, topology.vantage(found.name))
-        for found in topology.placed(positions)
+        for found in nodes_of(topology, place)
     )
 
 

@@ -10,12 +10,18 @@ from pydantic import Discriminator, Tag
 
 from orchestrator.checks.base import Check
 from orchestrator.checks.consistency import ConsistencyCheck
+from orchestrator.checks.container import ContainerCheck
 from orchestrator.checks.encryption import EncryptionCheck
+from orchestrator.checks.interfaces import InterfacesCheck
 from orchestrator.checks.mesh import MeshCheck
 from orchestrator.checks.names import NamesCheck
+from orchestrator.checks.network import NetworkCheck
 from orchestrator.checks.payload import PayloadCheck
 from orchestrator.checks.reach import ReachCheck
+from orchestrator.checks.refusal import RefusalCheck
+from orchestrator.checks.tasks import TasksCheck
 from orchestrator.checks.udp import UdpCheck
+from orchestrator.checks.veths import VethsCheck
 from orchestrator.config.validation import KIND_ERROR
 
 _CLASSES: tuple[type[Check], ...] = (
@@ -26,6 +32,12 @@ _CLASSES: tuple[type[Check], ...] = (
     UdpCheck,
     ConsistencyCheck,
     EncryptionCheck,
+    InterfacesCheck,
+    VethsCheck,
+    NetworkCheck,
+    TasksCheck,
+    ContainerCheck,
+    RefusalCheck,
 )
 
 

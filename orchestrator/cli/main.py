@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from orchestrator import __version__
-from orchestrator.cli import files, lifecycle, machine
+from orchestrator.cli import catalogue, files, lifecycle, machine
 from orchestrator.cli.options import EarlyInventoryOption, EarlyOutputOption, Output
 from orchestrator.cli.output import reporting
 from orchestrator.errors import ExitCode
@@ -27,6 +27,8 @@ for command in (
     lifecycle.verify,
     lifecycle.down,
     lifecycle.status,
+    catalogue.labs,
+    catalogue.checks,
     machine.ssh,
     machine.doctor,
     files.init,

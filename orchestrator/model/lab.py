@@ -51,6 +51,10 @@ class Port:
     protocol: Protocol = Protocol.TCP
     mode: PublishMode = PublishMode.INGRESS
 
+    def __str__(self) -> str:
+        """For a person, much as ``docker service ls`` shows it: ``8080→80/tcp``."""
+        return f"{self.published}→{self.target}/{self.protocol.value}{' host' * (self.mode is PublishMode.HOST)}"
+
 
 @dataclass(frozen=True, order=True)
 class Attachment:

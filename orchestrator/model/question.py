@@ -70,8 +70,9 @@ class Read:
 
 @dataclass(frozen=True)
 class Inspect:
-    """What a node's engine says of an object; ``kind`` is ``network``, ``container`` or ``networks`` (the list).
+    """What a node's engine says of an object.
 
+    ``kind`` is ``network``, ``container``, ``networks`` (the list) or ``logs`` (a container's last lines, as text).
     ``verbose`` asks of a network also which services and tasks on it this node knows of, from every node.
     """
 
@@ -160,11 +161,15 @@ class Inspected:
 
 @dataclass(frozen=True)
 class Refused:
-    """What an engine said to a call: HTTP status and message, and the id of what it created (then removed again)."""
+    """What an engine said to a call: HTTP status and message.
+
+    ``created`` is the id of what it created; that was removed again, unless ``left`` says why it could not be.
+    """
 
     status: int
     message: str
     created: str = ""
+    left: str = ""
 
 
 Reply = Unasked | Fetched | Resolved | Echoed | Told | Inspected | Refused

@@ -54,6 +54,9 @@ NAME_SERVER = ("127.0.0.11", 53)
 PER_NODE = 5
 """Namespaces entered, or commands run, at once on one node: each is a session, and an sshd allows 10 (MaxSessions)."""
 
+LAST_LINES = 20
+"""How much of a container's output is looked at."""
+
 _NOT_FOUND = 127
 _TIMED_OUT = 124
 
@@ -215,6 +218,8 @@ def _inspect(host: Host, question: Inspect) -> Reply:
                 return Inspected(engine.networks())
             if question.kind == "network":
                 return Inspected(engine.inspect_network(question.name, verbose=question.verbose))
+            if question.kind == "logs":
+                return Inspected(engine.logs(question.name, tail=LAST_LINES).decode(errors="replace"))
             return Inspected(engine.inspect_container(question.name))
         except NotFound:
             return Inspected(None)
@@ -228,6 +233,6 @@ def _engine_call(host: Host, question: EngineCall) -> Reply:
         answer = engine.post(f"{base}{question.path}", json=json.loads(question.body), timeout=30)
         said = answer.json() if answer.content else {}
         created = str(said.get("ID") or said.get("Id") or "")
-        if created:
-            engine.delete(f"{base}{question.undo}/{created}", timeout=30)
-    return Refused(answer.status_code, str(said.get("message", "")), created)
+        removal = engine.delete(f"{base}{question.undo}/{created}", timeout=30) if created else None
+    left = "" if removal is None or removal.ok else f"{removal.status_code} {removal.text.strip()}"
+    return Refused(answer.status_code, str(said.get("message", "")), created, left)

@@ -189,6 +189,7 @@ class FakeObjects:
         if not identity:
             raise ApiError(404, f"No such image: {name}")
         return {"Id": identity, "RepoTags": [tag for tag, value in images.items() if value == identity]}
+
     @staticmethod
     def _endpoint(service: Raw) -> Raw:
         """The service's virtual addresses, one for each of its networks."""

@@ -48,7 +48,7 @@ def read_wish(file: Path, labs: Sequence[str], env: Mapping[str, str]) -> Wish:
     Raises :class:`ConfigError` with the problems of all files at once, :class:`UsageError` for a lab not found.
     """
     loaded = load_inventory(file, env)
-    places = [lab_place(loaded.value, name) for name in labs] or list(loaded.value.labs)
+    places = [lab_place(shelf_of(loaded.value.path), name) for name in labs] or list(loaded.value.labs)
     found: list[Lab] = []
     problems: list[ConfigProblem] = []
     warnings = list(loaded.warnings)
@@ -66,12 +66,16 @@ def read_wish(file: Path, labs: Sequence[str], env: Mapping[str, str]) -> Wish:
     return Wish(loaded.value, tuple(found), tuple(warnings))
 
 
-def lab_place(inventory: Inventory, name: str) -> Path:
-    """The folder or file of a lab: ``labs/NAME`` beside the inventory, or ``name`` as a path from here.
+def shelf_of(file: Path) -> Path:
+    """Where labs are that can be called by name: ``labs/`` beside the inventory file."""
+    return file.expanduser().absolute().parent / "labs"
+
+
+def lab_place(shelf: Path, name: str) -> Path:
+    """The folder or file of a lab: ``NAME`` on this shelf, or ``name`` as a path from here.
 
     Raises :class:`UsageError` naming the labs that exist.
     """
-    shelf = inventory.path.parent / "labs"
     for place in (shelf / name, Path(name).expanduser().absolute()):
         if place.exists():
             return place

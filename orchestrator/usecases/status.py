@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchestrator.model.inventory import Inventory, NodeConfig
-from orchestrator.model.lab import PublishMode, ServiceMode
+from orchestrator.model.lab import ServiceMode
 from orchestrator.model.labels import LAB, owned_by
 from orchestrator.model.observed import ClusterView, LiveContainer, LiveService, NodeView, SwarmNode, SwarmView
 from orchestrator.model.outcome import (
@@ -84,10 +84,7 @@ def _service(live: LiveService, swarm: SwarmView, routes: Sequence[Route]) -> Se
         name=live.spec.name,
         running=sum(task.state == "running" for task in tasks),
         wanted=live.spec.replicas if replicated else len(tasks),
-        ports=tuple(
-            f"{port.published}→{port.target}/{port.protocol.value}{' host' * (port.mode is PublishMode.HOST)}"
-            for port in live.spec.ports
-        ),
+        ports=tuple(map(str, live.spec.ports)),
         routes=tuple(route for route in routes if route.service == live.spec.name),
     )
 

@@ -50,7 +50,7 @@ def test_help_loads_nothing_heavy():
 def test_help_names_every_command():
     result = lab("--help")
     assert result.exit_code == 0
-    for name in ("up", "verify", "down", "status", "ssh", "doctor", "image", "init", "schema"):
+    for name in ("up", "verify", "down", "status", "labs", "checks", "ssh", "doctor", "image", "init", "schema"):
         assert f"\n  {name} " in result.stdout
 
 
@@ -315,3 +315,48 @@ def test_images_are_built_once_per_shape():
     assert machine._shapes(inventory) == [VmShape(suite="trixie"), VmShape(suite="sid")]
     with pytest.raises(UsageError, match="no embedded nodes"):
         machine._shapes(Inventory("lab", Path("/i.yaml"), ProviderKind.SSH, (NodeConfig("n1", Role.MANAGER),)))
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """A folder with one lab that can be read."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "labs" / "one"
+    folder.mkdir(parents=True)
+    (folder / "compose.yaml").write_text("services: {web: {image: nginx}}\nx-lab: {title: It shows something}\n")
+    return tmp_path / "labs"
+
+
+def test_labs_are_listed_and_shown_without_an_inventory(shelf):
+    assert "It shows something" in lab("labs").stdout
+    listed = json.loads(lab("labs", "-o", "json").stdout)
+    shown = json.loads(lab("labs", "one", "-o", "json").stdout)
+    assert listed == {"labs": [shown]}
+    assert shown["name"] == "one"
+    assert "web" in lab("labs", "one").stdout
+    assert lab("labs", "--markdown").stdout.startswith("<!-- Made by")
+
+
+def test_a_lab_that_cannot_be_read_is_listed_with_the_others(shelf):
+    (shelf / "two").mkdir()
+    result = lab("labs")
+    assert result.exit_code == 2
+    assert "It shows something" in result.stdout
+    assert "! two: " in result.stdout
+    assert lab("labs", "three").exit_code == 2
+
+
+def test_kinds_of_checks_are_listed_and_shown():
+    listed = json.loads(lab("checks", "-o", "json").stdout)
+    shown = json.loads(lab("checks", "reach", "-o", "json").stdout)
+    assert shown in listed["kinds"]
+    assert "reach" in lab("checks").stdout
+    assert "expect" in lab("checks", "reach").stdout
+    assert "# Checks" in lab("checks", "--markdown").stdout
+
+
+def test_an_unknown_kind_of_check_is_told_with_the_known_ones():
+    result = lab("checks", "raech")
+    assert result.exit_code == 2
+    assert "there is no kind of check 'raech'" in result.stderr
+    assert "mesh, names, reach" in result.stderr

@@ -12,7 +12,7 @@ from orchestrator.model.inventory import Availability, ProviderKind, Role
 from orchestrator.model.labels import CLUSTER
 from orchestrator.model.observed import ClusterView, NodeView, SwarmNode, SwarmState, SwarmView
 from orchestrator.runtime.state import ClusterState, save_state, state_file
-from orchestrator.usecases.locate import find_existing, lab_place, read_wish, require_existing
+from orchestrator.usecases.locate import find_existing, lab_place, read_wish, require_existing, shelf_of
 from orchestrator.usecases.memory import remembered, swarm_is_ours, with_swarm, without_labs
 
 CREATED = datetime(2024, 5, 1, tzinfo=UTC)
@@ -188,7 +188,7 @@ class TestReadWish:
 
     def test_a_path_is_a_lab_too(self, file, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path / "labs")
-        found = lab_place(read_wish(file, [], {}).inventory, "a/compose.yaml")
+        found = lab_place(shelf_of(file), "a/compose.yaml")
         assert found == tmp_path / "labs" / "a" / "compose.yaml"
 
     def test_an_unknown_lab_is_told_with_the_known_ones(self, file):
