@@ -12,9 +12,10 @@ from orchestrator.checks.base import Check
 from orchestrator.checks.mesh import MeshCheck
 from orchestrator.checks.names import NamesCheck
 from orchestrator.checks.reach import ReachCheck
+from orchestrator.checks.scale import ScaleCheck
 from orchestrator.config.validation import KIND_ERROR
 
-_CLASSES: tuple[type[Check], ...] = (MeshCheck, NamesCheck, ReachCheck)
+_CLASSES: tuple[type[Check], ...] = (MeshCheck, NamesCheck, ReachCheck, ScaleCheck)
 
 
 def kind_of(check: type[Check]) -> str:
