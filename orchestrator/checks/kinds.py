@@ -9,13 +9,14 @@ from typing import Annotated, Any, get_args
 from pydantic import Discriminator, Tag
 
 from orchestrator.checks.base import Check
+from orchestrator.checks.disruption import DisruptionCheck
 from orchestrator.checks.mesh import MeshCheck
 from orchestrator.checks.names import NamesCheck
 from orchestrator.checks.reach import ReachCheck
 from orchestrator.checks.scale import ScaleCheck
 from orchestrator.config.validation import KIND_ERROR
 
-_CLASSES: tuple[type[Check], ...] = (MeshCheck, NamesCheck, ReachCheck, ScaleCheck)
+_CLASSES: tuple[type[Check], ...] = (MeshCheck, NamesCheck, ReachCheck, ScaleCheck, DisruptionCheck)
 
 
 def kind_of(check: type[Check]) -> str:

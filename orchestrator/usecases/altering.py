@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from orchestrator.checks.base import Check
+from orchestrator.checks.disruption import DisruptionCheck
 from orchestrator.checks.scale import ScaleCheck
 from orchestrator.errors import Interrupted, LabError
 from orchestrator.model.lab import Lab
 from orchestrator.model.verdict import CheckReport, CheckResult, Verdict, VerifyReport
 from orchestrator.runtime.lock import locked
+from orchestrator.usecases.disrupting import disrupt
 from orchestrator.usecases.experiments import Ground, failure, report
 from orchestrator.usecases.scaling import scale
 
-EXPERIMENTS: Mapping[type[Check], Callable[..., CheckReport]] = {ScaleCheck: scale}
+EXPERIMENTS: Mapping[type[Check], Callable[..., CheckReport]] = {ScaleCheck: scale, DisruptionCheck: disrupt}
 """How each kind of check that alters something is carried out."""
 
 
