@@ -11,7 +11,7 @@ from orchestrator.apply.site import Job, Manager, Raw, Site
 from orchestrator.checks.base import Item
 from orchestrator.checks.disruption import MACHINES, DisruptionCheck, Scene
 from orchestrator.checks.topology import Topology
-from orchestrator.errors import NodeError
+from orchestrator.errors import LabError, NodeError
 from orchestrator.model.inventory import Availability, NodeConfig
 from orchestrator.model.lab import Lab
 from orchestrator.model.observed import SwarmNode
@@ -116,22 +116,36 @@ def _break(ground: Ground, does: str, node: NodeConfig) -> _Act:
 
 
 def _watched(ground: Ground, hosts: Hosts, check: DisruptionCheck, item: Item, act: _Act) -> Timeline:
+    """What was seen of the event; afterwards it has been taken back.
+
+    Where taking back fails, what was seen is worth telling all the same: that not all is whole again shows next.
+    """
+    seen: list[Timeline] = []
+    try:
+        with taking_back(ground, act.undone, act.undo):
+            seen.append(_stream(ground, hosts, check, item.about, act))
+    except LabError:
+        ground.context.check()
+        if not seen:
+            raise
+    return seen[0]
+
+
+def _stream(ground: Ground, hosts: Hosts, check: DisruptionCheck, scene: Scene, act: _Act) -> Timeline:
     """Traffic, the event in the midst of it, and what was seen until all is over."""
-    scene: Scene = item.about
     site = ground.site(ground.context, {name: host for name, host in hosts.items() if name != scene.node})
     watch = _Watch(site.manager(), scene)
     asked = {name: ground.site(ground.context, hosts).host(name) for name in scene.entries}
     with Traffic(asked, scene.port, check.traffic_every) as traffic:
         ground.context.wait(LEAD)
-        with taking_back(ground, act.undone, act.undo):
-            event = time.monotonic()
-            act.do()
-            while True:
-                watch.look(event)
-                timeline = Timeline(scene.entries, traffic.shots(event), tuple(watch.samples), time.monotonic() - event)
-                if check.over(scene, timeline):
-                    return timeline
-                ground.context.wait(LOOK)
+        event = time.monotonic()
+        act.do()
+        while True:
+            watch.look(event)
+            timeline = Timeline(scene.entries, traffic.shots(event), tuple(watch.samples), time.monotonic() - event)
+            if check.over(scene, timeline):
+                return timeline
+            ground.context.wait(LOOK)
 
 
 @dataclass

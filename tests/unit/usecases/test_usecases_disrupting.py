@@ -5,7 +5,7 @@ from mesh_standins import MemoryProvider, Recorder, inventory, lab
 
 from orchestrator.checks.disruption import DisruptionCheck
 from orchestrator.checks.mesh import MeshCheck
-from orchestrator.errors import Interrupted
+from orchestrator.errors import Interrupted, NodeError
 from orchestrator.model.inventory import ProviderKind
 from orchestrator.model.verdict import Verdict
 from orchestrator.report.documents import verify_document
@@ -127,6 +127,22 @@ def test_a_node_that_does_not_come_back_is_a_failure(run, monkeypatch):
     _, results = disrupted(provider, run)
     assert results["mesh_web is whole again"].verdict is Verdict.FAIL
     assert "n2 not ready" in results["mesh_web is whole again"].reason
+
+
+def test_what_was_seen_is_told_even_where_it_cannot_be_taken_back(run, monkeypatch):
+    provider = deployed(Machines(), monkeypatch, "kill-machine", on="node:2")
+    monkeypatch.setattr(disrupting, "REJOIN", 0.0)
+
+    def broken(_context):
+        raise NodeError("the machine does not boot", node="n2")
+
+    provider.ensure = broken
+    monkeypatch.setattr(disrupting, "_members_ready", lambda *_: broken(None))
+    report, results = disrupted(provider, run)
+    assert report.measured is not None
+    assert results["mesh_web is whole again"].verdict is Verdict.FAIL
+    told = [event.message for event in run.events if type(event).__name__ == "Notice"]
+    assert any("booting n2 failed: the machine does not boot" in text for text in told)
 
 
 @pytest.mark.parametrize("does", ["kill-machine", "pull-link"])
