@@ -16,7 +16,7 @@ from orchestrator.checks.topology import Topology
 from orchestrator.config.fields import PositiveDuration, Text, checked
 from orchestrator.config.hints import shown
 from orchestrator.model.inventory import Role
-from orchestrator.model.lab import Protocol, PublishMode
+from orchestrator.model.lab import Protocol, PublishMode, Service
 from orchestrator.model.timeline import Timeline
 from orchestrator.model.verdict import CheckResult
 from orchestrator.planning.cluster import Place
@@ -105,23 +105,16 @@ class DisruptionCheck(Check):
         """One item, about the scene."""
         subject = f"{self.does} under {self.service}"
         tasks, wanted = topology.tasks(self.service), topology.service(self.service)
-        port = next(
-            (
-                port.published
-                for port in (wanted.ports if wanted else ())
-                if port.protocol is Protocol.TCP and port.mode is PublishMode.INGRESS and port.published
-            ),
-            0,
-        )
         if wanted is None or not tasks:
             return [Item(subject, problem=f"no task of {self.service} runs")]
+        port = _published(wanted)
         if not port:
             return [Item(subject, problem=f"{self.service} publishes no TCP port in ingress mode that could be asked")]
         node, why = ("", "") if self.does == "update" else self._node(topology)
         if why:
             return [Item(subject, unasked=why)]
         spared = () if self.does in ("drain", "update") else (node,)
-        entries = tuple(p.name for p in topology.nodes if p.view.reachable and p.name not in spared)
+        entries = tuple(place.name for place in topology.nodes if place.view.reachable and place.name not in spared)
         if not entries:
             return [Item(subject, unasked="no other node is left that could be asked")]
         lost = frozenset(task.task for task in tasks if not node or task.node == node)
@@ -251,6 +244,12 @@ class DisruptionCheck(Check):
             yield problem
         if self.does == "update" and self.on:
             yield "an update happens to the whole service; expected no key `on`"
+
+
+def _published(service: Service) -> int:
+    """The first TCP port on which every node answers for the service, 0 where there is none."""
+    meshed = (p.published for p in service.ports if p.protocol is Protocol.TCP and p.mode is PublishMode.INGRESS)
+    return next(filter(None, meshed), 0)
 
 
 def _leads(place: Place, managers: Sequence[Place]) -> bool:
