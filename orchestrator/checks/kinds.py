@@ -11,6 +11,7 @@ from pydantic import Discriminator, Tag
 from orchestrator.checks.base import Check
 from orchestrator.checks.consistency import ConsistencyCheck
 from orchestrator.checks.container import ContainerCheck
+from orchestrator.checks.disruption import DisruptionCheck
 from orchestrator.checks.encryption import EncryptionCheck
 from orchestrator.checks.interfaces import InterfacesCheck
 from orchestrator.checks.mesh import MeshCheck
@@ -19,6 +20,7 @@ from orchestrator.checks.network import NetworkCheck
 from orchestrator.checks.payload import PayloadCheck
 from orchestrator.checks.reach import ReachCheck
 from orchestrator.checks.refusal import RefusalCheck
+from orchestrator.checks.scale import ScaleCheck
 from orchestrator.checks.tasks import TasksCheck
 from orchestrator.checks.udp import UdpCheck
 from orchestrator.checks.veths import VethsCheck
@@ -38,6 +40,8 @@ _CLASSES: tuple[type[Check], ...] = (
     TasksCheck,
     ContainerCheck,
     RefusalCheck,
+    ScaleCheck,
+    DisruptionCheck,
 )
 
 

@@ -54,6 +54,9 @@ def verify(
     deadline: Annotated[
         float, typer.Option("--deadline", metavar="S", min=0.1, max=300, help="Seconds for one request.")
     ] = 5.0,
+    look_only: Annotated[
+        bool, typer.Option("--look-only", help="Leave out the checks that change something for a while.")
+    ] = False,
     inventory: InventoryOption = DEFAULT_INVENTORY,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -73,6 +76,7 @@ def verify(
             requests=requests,
             tolerance=tolerance,
             deadline=deadline,
+            look_only=look_only,
         )
 
     carry_out(work, VERIFY, output)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from orchestrator.model.inventory import NodeConfig, SshAddress
 from orchestrator.runtime.context import Context
@@ -49,3 +49,17 @@ class Provider(Protocol):
 
     def destroy(self, context: Context) -> Sequence[str]:
         """Take away everything :meth:`ensure` made (nothing, for hosts that exist); what was removed."""
+
+
+@runtime_checkable
+class Breakable(Protocol):
+    """What a provider of machines of its own can do to them besides, so that their failure can be watched.
+
+    :meth:`Provider.ensure` takes back both.
+    """
+
+    def cut_power(self, node: NodeConfig) -> None:
+        """End the machine at once, as if somebody had pulled its plug; its disk stays."""
+
+    def set_link(self, node: NodeConfig, *, up: bool) -> None:
+        """Pull the cable of the cluster's network out of a running machine, or plug it in again."""

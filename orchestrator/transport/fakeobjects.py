@@ -245,7 +245,7 @@ class FakeObjects:
 
     def _shut_down(self, task: Raw) -> None:
         task["DesiredState"] = "shutdown"
-        if _schedulable(self.nodes[task["NodeID"]]):
+        if self.nodes[task["NodeID"]]["Status"]["State"] == "ready":
             task["Status"]["State"] = "shutdown"
 
     def _start(self, service: Raw, slot: int, node: Raw) -> None:

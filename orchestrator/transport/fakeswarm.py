@@ -137,6 +137,8 @@ class FakeSwarm(FakeContainers):
         else:
             node.pop("ManagerStatus", None)
         node["Version"]["Index"] += 1
+        for service in self.services.values():
+            self._reconcile(service)
 
     def _remove_node(self, call: Call, identity: str) -> None:
         if manages(self._get(call, "nodes", identity)):

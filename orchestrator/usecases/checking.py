@@ -88,6 +88,24 @@ def run_checks(
     return [run.report() for run in runs], asked
 
 
+def ask_until(
+    context: Context,
+    hosts: Hosts,
+    lab: Lab,
+    check: Check,
+    items: Sequence[Item],
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> CheckReport:
+    """Ask about these items, and again about those that have not passed, as long as the check may wait."""
+    run, started = _Run(lab, check, list(items)), clock()
+    _round(context, hosts, [run])
+    while run.open and clock() - started < check.within:
+        context.wait(PAUSE)
+        _round(context, hosts, [run])
+    return run.report()
+
+
 def _round(context: Context, hosts: Hosts, runs: Sequence[_Run]) -> int:
     """Ask about all open subjects at once and judge them; those that pass are done."""
     questions = [question for run in runs for item in run.open for question in item.questions]

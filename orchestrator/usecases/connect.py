@@ -23,20 +23,24 @@ NOT_RUNNING = ("stopped", "absent")
 @contextmanager
 def connections(context: Context, provider: Provider, nodes: Sequence[NodeConfig]) -> Iterator[Hosts]:
     """Connect to ``nodes`` in parallel; closes what was opened at the end, or at once when cancelled."""
+    with ExitStack() as stack:
+        hosts = reach(context, provider, nodes)
+        for host in hosts.values():
+            if not isinstance(host, Problem):
+                stack.callback(host.close)
+                stack.enter_context(context.closing(host.close))
+        context.check()
+        yield hosts
+
+
+def reach(context: Context, provider: Provider, nodes: Sequence[NodeConfig]) -> Hosts:
+    """Connections to ``nodes``, those that stand already where there are; nobody closes them."""
     machines = {machine.name: machine for machine in provider.machines()}
 
     def connect(node: NodeConfig) -> Host | Problem:
         return _not_running(node.name, machines) or provider.connect(context, node)
 
-    with ExitStack() as stack:
-        hosts: dict[str, Host | Problem] = {}
-        for result in fan_out(nodes, connect):
-            hosts[result.item.name] = outcome = _outcome(result)
-            if not isinstance(outcome, Problem):
-                stack.callback(outcome.close)
-                stack.enter_context(context.closing(outcome.close))
-        context.check()
-        yield hosts
+    return {result.item.name: _outcome(result) for result in fan_out(nodes, connect)}
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""``lab verify``: ask every published port from everywhere and judge the answers. Changes nothing."""
+"""``lab verify``: ask every published port from everywhere and judge the answers.
+
+Changes nothing, except for a while where the file of a lab asks for it.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +28,11 @@ from orchestrator.providers.base import Provider
 from orchestrator.runtime.context import Context
 from orchestrator.runtime.state import ClusterState
 from orchestrator.transport.probing import run_probes
+from orchestrator.usecases.altering import altering, run_altering
 from orchestrator.usecases.answering import operator_routes, targets
 from orchestrator.usecases.checking import run_checks
 from orchestrator.usecases.connect import Hosts, connected, unreachable
+from orchestrator.usecases.experiments import Ground
 
 
 def verify(
@@ -40,12 +45,13 @@ def verify(
     requests: int = 20,
     tolerance: float = 0.2,
     deadline: float = 5.0,
+    look_only: bool = False,
 ) -> VerifyOutcome:
     """Check the labs that are up (all, or only ``labs``): their published ports, and whatever else their files ask for.
 
     Where the file of a lab is gone (``state`` remembers its place), its checks are made from what is up. ``deadline``
-    is seconds per request, ``tolerance`` the allowed deviation from an even share. Raises :class:`UsageError` for a lab
-    that is not up.
+    is seconds per request, ``tolerance`` the allowed deviation from an even share; ``look_only`` leaves out what
+    changes something for a while. Raises :class:`UsageError` for a lab that is not up.
     """
     started = time.monotonic()
     with connected(context, provider, inventory.nodes) as hosts:
@@ -74,13 +80,19 @@ def verify(
     report = VerifyReport(
         cluster=inventory.name,
         ports=judge(plan, observations, view, tolerance=tolerance),
-        checks=() if plan.probes or reports else (_nothing_to_check(inventory.name),),
+        checks=() if plan.probes or reports or altering(chosen) else (_nothing_to_check(inventory.name),),
         labs=tuple(report for report in reports if report.kind != "mesh"),
         probes=len(plan.probes) + questions,
         requests=len(observations),
         seconds=time.monotonic() - started,
     )
-    return VerifyOutcome(report, tuple(observations), (*plan.notes, *_absent(routes)))
+    notes = [*plan.notes, *_absent(routes)]
+    if look_only:
+        notes += [f"left out: the check {check.kind} of {lab.name}" for lab, check in altering(chosen)]
+    elif altering(chosen):
+        further = run_altering(Ground(context, inventory, provider), chosen, report)
+        report = replace(report, labs=(*report.labs, *further), seconds=time.monotonic() - started)
+    return VerifyOutcome(report, tuple(observations), tuple(notes))
 
 
 def _chosen(

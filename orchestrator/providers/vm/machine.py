@@ -18,8 +18,12 @@ KERNEL_OPTIONS = (
     "systemd.show_status=false panic=1"
 )
 
-DISK, SOCKET, CONSOLE, LOG = "disk.qcow2", "qmp.sock", "console.log", "qemu.log"
+DISK, SOCKET, CONSOLE, LOG, UNPLUGGED = "disk.qcow2", "qmp.sock", "console.log", "qemu.log", "unplugged"
 """Names within a machine's folder, which is QEMU's working directory."""
+
+
+LAN_DEVICE = "lan-nic"
+"""QEMU's name of the interface on the cluster LAN."""
 
 
 @dataclass(frozen=True)
@@ -102,5 +106,5 @@ def _network(spec: MachineSpec) -> list[str]:
     lan = f"vde,id=lan,sock={spec.lan}" if spec.lan else "hubport,id=lan,hubid=1"
     return [
         *("-netdev", management, "-device", "virtio-net-pci,netdev=management,mac=52:54:00:91:00:01,romfile="),
-        *("-netdev", lan, "-device", f"virtio-net-pci,id=lan-nic,netdev=lan,mac={spec.lan_mac},romfile="),
+        *("-netdev", lan, "-device", f"virtio-net-pci,id={LAN_DEVICE},netdev=lan,mac={spec.lan_mac},romfile="),
     ]

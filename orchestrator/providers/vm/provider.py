@@ -32,7 +32,7 @@ from orchestrator.providers.vm.golden import Golden, ensure_golden, golden_id, m
 from orchestrator.providers.vm.identity import Identity, identity_script
 from orchestrator.providers.vm.image import NodeImage, clean_leftovers
 from orchestrator.providers.vm.keys import new_key_pair
-from orchestrator.providers.vm.machine import CONSOLE, DISK, Boot, MachineSpec, Memory
+from orchestrator.providers.vm.machine import CONSOLE, DISK, LAN_DEVICE, UNPLUGGED, Boot, MachineSpec, Memory
 from orchestrator.providers.vm.running import Running
 from orchestrator.runtime import paths
 from orchestrator.runtime.context import Context
@@ -60,6 +60,9 @@ class VmProvider:
         """Make every node run: resume new ones from a golden node, boot those that have stopped."""
         self._check_path()
         running_now = set(self._running_nodes())
+        for name in running_now:
+            if (self._folder(name) / UNPLUGGED).exists():
+                self._link(name, up=True)
         missing = [node for node in self._inventory.nodes if node.name not in running_now]
         if not missing:
             return ()
@@ -110,6 +113,23 @@ class VmProvider:
             return OperatorRoute(absent="the machine does not run")
         return OperatorRoute("127.0.0.1", self._machine(node.name).forward(port))
 
+    def cut_power(self, node: NodeConfig) -> None:
+        """Kill the machine's QEMU. What the machine had not yet written to its disk is lost, as it would be."""
+        processes.end(processes.find(running.label_of(self._folder(node.name))))
+
+    def set_link(self, node: NodeConfig, *, up: bool) -> None:
+        """Switch the link of the interface on the cluster LAN; the management interface keeps its own."""
+        self._link(node.name, up=up)
+
+    def _link(self, name: str, *, up: bool) -> None:
+        """A file remembers a cable that is out, so that :meth:`ensure` finds it after a crash."""
+        note = self._folder(name) / UNPLUGGED
+        if not up:
+            note.touch()
+        self._machine(name).ask(("set_link", {"name": LAN_DEVICE, "up": up}))
+        if up:
+            note.unlink(missing_ok=True)
+
     def destroy(self, context: Context) -> Sequence[str]:
         """End every process of this cluster and delete its machines, whatever state they are in."""
         for host in self._hosts.values():
@@ -143,6 +163,7 @@ class VmProvider:
                 self._resume(context, node, golden)
 
     def _boot(self, context: Context, node: NodeConfig, golden: Golden) -> None:
+        (self._folder(node.name) / UNPLUGGED).unlink(missing_ok=True)
         console = self._folder(node.name) / CONSOLE
         offset = console.stat().st_size if console.exists() else 0
         spec = replace(self._spec(node, golden), boot=self._boot_files(node.name, golden))

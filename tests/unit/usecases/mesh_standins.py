@@ -94,6 +94,8 @@ class MeshHost(ScriptedHost):
             and task["DesiredState"] == "running"
             and (entry, task["Slot"]) not in self._forgotten
         ]
+        if not tasks:
+            raise ChannelFailed("refused", "Connection refused")
         task = tasks[next(self._turns[entry]) % len(tasks)]
         client = "10.0.0." + self._fake.engines[entry].address.rsplit(".", 1)[1]
         body = {

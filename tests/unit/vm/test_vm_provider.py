@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from vm_standins import STOP_AT_ONCE
+from vm_standins import STOP_AT_ONCE, QmpServer
 
 from orchestrator.errors import EnvironmentProblem, NodeError
 from orchestrator.model.inventory import Inventory, NodeConfig, ProviderKind, Role, VmShape
-from orchestrator.providers.vm import processes
+from orchestrator.providers.vm import processes, running
 from orchestrator.providers.vm import provider as provider_module
 from orchestrator.providers.vm.accel import Accel
 from orchestrator.providers.vm.files import READY
@@ -177,3 +177,35 @@ def test_keys_are_private_to_the_user(provider, context, golden, program, state)
         provider.ensure(context)
     modes = {path.name: path.stat().st_mode & 0o777 for path in (state, state / "vm", state / "vm" / "login_key")}
     assert modes == {"s": 0o700, "vm": 0o700, "login_key": 0o600}
+
+
+class TestBreaking:
+    """Machines that are broken on purpose."""
+
+    @pytest.fixture
+    def machine(self, provider, state, context):
+        """n1 runs, as a program that stands in for QEMU and a QMP server; what was asked of it."""
+        folder = make_node(state, "n1")
+        processes.start(["sh", "-c", STOP_AT_ONCE, "-name", running.label_of(folder)], folder, "qemu.log", "n1")
+        server = QmpServer(folder / SOCKET, {"set_link": lambda _: {}})
+        yield server
+        server.close()
+        processes.end(processes.find(running.label_of(folder)))
+
+    def test_the_cable_is_pulled_and_plugged_in_again(self, provider, machine):
+        provider.set_link(NODES[0], up=False)
+        provider.set_link(NODES[0], up=True)
+        assert machine.asked == [("set_link", {"name": "lan-nic", "up": up}) for up in (False, True)]
+
+    def test_ensure_plugs_in_a_cable_that_was_left_out(self, state, context, machine):
+        alone = VmProvider(inventory(NODES[0]), state)
+        alone.set_link(NODES[0], up=False)
+        assert alone.ensure(context) == ()
+        assert machine.asked[-1] == ("set_link", {"name": "lan-nic", "up": True})
+        assert alone.ensure(context) == ()
+        assert len(machine.asked) == 2
+
+    def test_a_machine_without_power_has_stopped_and_keeps_its_identity(self, provider, machine):
+        assert states(provider)["n1"] == "running"
+        provider.cut_power(NODES[0])
+        assert states(provider)["n1"] == "stopped"
