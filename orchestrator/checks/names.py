@@ -104,7 +104,7 @@ class NamesCheck(Check):
             return
         if self.network is None:
             yield "network is missing: expected the key of the network on which the addresses are"
-        elif self.network not in names.networks:
+        elif self.network not in names.any_network:
             yield f"there is no network {self.network!r} in this lab"
         known = names.containers if self.resolves_to == "container" else names.services
         if self.subject_key not in known:

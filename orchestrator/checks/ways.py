@@ -70,5 +70,5 @@ def way_problems(names: Names, seen_from: Endpoints, to: Endpoints, network: str
     yield from filter(None, (unknown_endpoints(place, names) for place in (seen_from, to)))
     if to.kind != "node" and network is None:
         yield "network is missing: expected the key of the network whose addresses are asked"
-    if network is not None and network not in names.networks:
+    if network is not None and network not in names.any_network:
         yield f"there is no network {network!r} in this lab"

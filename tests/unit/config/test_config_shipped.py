@@ -6,7 +6,6 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-import yaml
 
 from orchestrator.config.compose import check_labs_together, load_lab
 from orchestrator.config.inventory import load_inventory
@@ -19,6 +18,15 @@ ROOT = Path(__file__).parents[3]
 INVENTORIES = [ROOT / "inventory.yaml", *sorted(ROOT.glob("examples/*.yaml"))]
 LABS = sorted(ROOT.glob("labs/*/compose.yaml"))
 SCHEMAS = {"inventory": inventory_schema, "lab": lab_schema}
+
+
+class Yaml12(yaml.SafeLoader):
+    """As editors read YAML: ``on`` and ``off`` are texts since YAML 1.2."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if first not in "oO" or not tag.endswith("bool")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 @pytest.fixture
@@ -117,10 +125,9 @@ def test_the_published_schema_is_the_models(name):
 
 @pytest.mark.parametrize("path", [*INVENTORIES, *LABS], ids=lambda path: path.parent.name + "-" + path.name)
 def test_files_name_a_schema_that_is_there_and_that_they_satisfy(path):
-    text = path.read_text()
-    named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)[1]
+    named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", path.read_text())[1]
     schema = json.loads((path.parent / named).read_text())
-    jsonschema.validate(yaml.safe_load(text), schema)
+    jsonschema.validate(yaml.load(path.read_text(), Yaml12), schema)
 
 
 @pytest.mark.parametrize(

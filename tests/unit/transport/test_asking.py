@@ -183,7 +183,7 @@ class TestEngine:
     def test_an_object_that_is_there_and_one_that_is_not(self, swarm):
         host = ScriptedHost("n1", swarm=swarm)
         assert reply(Inspect(NODE, "network", "ingress", verbose=True), host).found["Name"] == "ingress"
-        assert [raw["Name"] for raw in reply(Inspect(NODE, "networks"), host).found] == ["ingress"]
+        assert "ingress" in {raw["Name"] for raw in reply(Inspect(NODE, "networks"), host).found}
         for kind in ("network", "container"):
             assert reply(Inspect(NODE, kind, "gone"), host) == Inspected(None)
 
