@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import yaml
 
 from orchestrator.config.compose import check_labs_together, load_lab
 from orchestrator.config.inventory import load_inventory
@@ -23,10 +24,11 @@ SCHEMAS = {"inventory": inventory_schema, "lab": lab_schema}
 class Yaml12(yaml.SafeLoader):
     """As editors read YAML: ``on`` and ``off`` are texts since YAML 1.2."""
 
-    yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if first not in "oO" or not tag.endswith("bool")]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+
+Yaml12.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if first not in "oO" or not tag.endswith("bool")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 @pytest.fixture
