@@ -9,6 +9,7 @@ from pydantic import Field
 
 from orchestrator.checks.base import Check, Item, Names, Replies, of_kind
 from orchestrator.checks.endpoints import Endpoints, unknown_endpoints
+from orchestrator.checks.ipvs import backends
 from orchestrator.checks.names import UNKNOWN, NamesCheck
 from orchestrator.checks.topology import INGRESS_SANDBOX, Topology
 from orchestrator.config.fields import PositiveDuration, Text
@@ -110,7 +111,7 @@ class ScaleCheck(Check):
     def _judge_backends(self, item: Item, told: Told) -> CheckResult:
         if told.exit_code:
             return self.inconclusive(item, f"/proc/net/ip_vs cannot be read: {told.stderr.strip()}", "", item.nodes)
-        stale = backends(told.stdout) & item.about.keys()
+        stale = set[str]().union(*backends(told.stdout).values()) & item.about.keys()
         if not stale:
             return self.passed(item)
         names = ", ".join(f"{address} ({item.about[address]})" for address in sorted(stale))
@@ -129,17 +130,6 @@ class ScaleCheck(Check):
         """The service must exist."""
         problem = unknown_endpoints(Endpoints("service", self.service), names)
         return [problem] if problem else []
-
-
-def backends(table: str) -> set[str]:
-    """The addresses of real servers in ``/proc/net/ip_vs`` (``-> 0A000005:0050 Masq …``, hexadecimal)."""
-    words = (line.split() for line in table.splitlines())
-    servers = (found[1].partition(":")[0] for found in words if len(found) > 1 and found[0] == "->")
-    return {".".join(str(byte) for byte in bytes.fromhex(one)) for one in servers if _is_hex(one)}
-
-
-def _is_hex(text: str) -> bool:
-    return len(text) == 8 and all(letter in "0123456789ABCDEFabcdef" for letter in text)
 
 
 _PORT = "does something else publish the port? look on that node: docker service ls, ss -tlnp"

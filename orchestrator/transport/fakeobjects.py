@@ -227,8 +227,11 @@ class FakeObjects:
     # -- the scheduler
 
     def _reconcile(self, service: Raw) -> None:
-        """Make the tasks that the service wants, shut down those it does not."""
-        up = [node for node in self.nodes.values() if _schedulable(node)]
+        """Make the tasks that the service wants, shut down those it does not.
+
+        Nodes take turns in the order of their names, whatever the order in which they joined.
+        """
+        up = sorted(filter(_schedulable, self.nodes.values()), key=lambda node: node["Description"]["Hostname"])
         mode = service["Spec"]["Mode"]
         slots = range(1, mode["Replicated"]["Replicas"] + 1) if "Replicated" in mode else range(len(up))
         keep: dict[int, str] = {}

@@ -4,7 +4,7 @@ import pytest
 from altering_lab import TASKS, topology
 
 from orchestrator.checks.base import Names, verdict_of
-from orchestrator.checks.scale import ScaleCheck, backends
+from orchestrator.checks.scale import ScaleCheck
 from orchestrator.model.lab import ServiceMode
 from orchestrator.model.probe import Answer, Observation, Outcome
 from orchestrator.model.question import Fetch, Fetched, Lookup, Read, Resolved, Told
@@ -79,10 +79,6 @@ def test_a_stale_backend_is_named_with_its_former_task_and_the_node_that_keeps_i
     others = verdict_of(CHECK, item, replies(item, Told(0, TABLE.format("0A0000F0"))))
     assert others.verdict is Verdict.PASS
     assert verdict_of(CHECK, item, replies(item, Told(1, ""))).verdict is Verdict.INCONCLUSIVE
-
-
-def test_the_heading_of_the_table_is_no_backend():
-    assert backends(TABLE.format("0A000006")) == {"10.0.0.6"}
 
 
 def test_without_tasks_or_for_a_global_service_nothing_is_tried():
