@@ -24,7 +24,7 @@ from orchestrator.model.plan import CreateBridge, RemoveBridge, RemoveContainer,
 from orchestrator.observe.containers import parse_bridge, parse_container
 from orchestrator.observe.look import image_id
 from orchestrator.planning.compare import bridge_changes
-from orchestrator.planning.containers import amiss, has_ended, port_taken
+from orchestrator.planning.containers import amiss, cannot_start, has_ended
 from orchestrator.runtime.retry import NotYet, until, while_busy
 from orchestrator.transport.engine_errors import engine_errors
 
@@ -64,7 +64,8 @@ def remove_bridge(job: Job, action: RemoveBridge) -> bool:
 def run_container(job: Job, action: RunContainer) -> bool:
     """``docker run --detach``; one that shall end is waited for.
 
-    Where the published port of one that shall end is taken, it stays as it was created, with the engine's words.
+    One that shall end and can never be started (its port is taken, its command no program) stays as it was created,
+    with the engine's words.
     """
     engine, spec = job.site.host(action.node).engine(), action.spec
     with engine_errors(action.node, f"run container {spec.name}"):
@@ -100,7 +101,7 @@ def _create_and_start(job: Job, engine: APIClient, action: RunContainer) -> None
         engine.start(spec.name)
     except APIError:
         left = _look(engine, spec.name)
-        if not (spec.ends and left and port_taken(left.error)):
+        if not (spec.ends and left and cannot_start(left.error)):
             raise
 
 

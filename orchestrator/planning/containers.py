@@ -19,8 +19,12 @@ from orchestrator.planning.survey import Survey
 GONE = "it is no longer in the lab file"
 ELSEWHERE = "the lab file has it on other nodes"
 
-_PORT_TAKEN = ("port is already allocated", "address already in use")
-"""Docker's words in ``State.Error`` where a published port could not be bound."""
+_CANNOT_START = (
+    "port is already allocated",  # the engine's own list of bound ports (libnetwork, portallocator)
+    "address already in use",  # the kernel's, where the port belongs to something else
+    "unable to start container process: exec:",  # runc: the command is no program of the image
+)
+"""Docker's words in ``State.Error`` where starting again would come to the same: what a lab may want to show."""
 
 Thing = TypeVar("Thing", Bridge, Container)
 
@@ -133,13 +137,13 @@ def amiss(live: LiveContainer, spec: Container, names: Mapping[str, str]) -> str
 
 
 def has_ended(live: LiveContainer) -> bool:
-    """Whether a container that shall end has done so: it ran and exited, or it found its published port taken."""
-    return live.state == "exited" or (live.state == "created" and port_taken(live.error))
+    """Whether a container that shall end has done so: it ran and exited, or it can never be started."""
+    return live.state == "exited" or (live.state == "created" and cannot_start(live.error))
 
 
-def port_taken(error: str) -> bool:
-    """Whether these words of the engine say that a published port has another user."""
-    return any(words in error for words in _PORT_TAKEN)
+def cannot_start(error: str) -> bool:
+    """Whether these words of the engine say that a published port is taken, or the command is no program."""
+    return any(words in error for words in _CANNOT_START)
 
 
 def state_text(live: LiveContainer) -> str:

@@ -9,6 +9,10 @@ from typing import Any
 from orchestrator.transport.fakeobjects import ApiError, Call, FakeEngine, FakeObjects, Raw
 
 CLASH = "driver failed programming external connectivity on endpoint {}: Bind for 0.0.0.0:{} failed: {}"
+NO_PROGRAM = (
+    "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: "
+    'unable to start container process: exec: "{}": executable file not found in $PATH: unknown'
+)
 
 
 class FakeContainers(FakeObjects):
@@ -74,6 +78,10 @@ class FakeContainers(FakeObjects):
         network = raw["HostConfig"]["NetworkMode"]
         error = "" if self._reaches(call.engine, network) else f"network {network} not found"
         clash = _ports_of(raw) & self._bound(call.engine)
+        program = next(iter(raw["Config"].get("Cmd") or ()), "")
+        if program.startswith("-"):
+            raw["State"] |= {"ExitCode": 127, "Error": NO_PROGRAM.format(program)}
+            raise ApiError(400, NO_PROGRAM.format(program))
         if error or clash:
             message = error or CLASH.format(raw["Name"].strip("/"), min(clash), "port is already allocated")
             raw["State"] |= {"ExitCode": 128, "Error": message}

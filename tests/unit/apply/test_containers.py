@@ -114,6 +114,17 @@ def test_one_that_shall_end_may_find_its_port_taken(carry_out, running, hosts):
     assert carry_out(RunContainer("n2", LATE)).unchanged == ("step 0",)
 
 
+def test_one_that_shall_end_may_have_a_command_that_is_no_program(carry_out, running, hosts):
+    flags = replace(LATE, ports=(), command=("--network=none",))
+    assert carry_out(RunContainer("n2", flags)).changed == ("step 0",)
+    late = next(live for live in see(hosts).plain if live.name == "mesh_late")
+    assert (late.state, late.exit_code) == ("created", 127)
+    assert 'exec: "--network=none": executable file not found' in late.error
+    assert carry_out(RunContainer("n2", flags)).unchanged == ("step 0",)
+    with pytest.raises(NodeError, match="executable file not found"):
+        carry_out(RunContainer("n1", replace(flags, ends=False)))
+
+
 def test_one_that_shall_end_and_cannot_be_started_for_another_reason_is_a_failure(carry_out, running):
     with pytest.raises(NodeError, match="network mesh_none not found"):
         carry_out(RunContainer("n2", replace(LATE, network="mesh_none")))
