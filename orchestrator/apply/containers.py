@@ -28,6 +28,13 @@ from orchestrator.planning.containers import amiss, cannot_start, has_ended
 from orchestrator.runtime.retry import NotYet, until, while_busy
 from orchestrator.transport.engine_errors import engine_errors
 
+START_SECONDS = 180
+"""How long the engine may take to start a container.
+
+Its answer comes when the first process runs; attaching to an overlay asks a manager before, and an emulated machine
+that starts several at once takes more than the minute that every other call gets.
+"""
+
 
 def create_bridge(job: Job, action: CreateBridge) -> bool:
     """``docker network create --driver bridge``."""
@@ -97,12 +104,15 @@ def _create_and_start(job: Job, engine: APIClient, action: RunContainer) -> None
         # A pull that breaks off is told by the call that follows: no such image. No credential of ours leaves here.
         engine.pull(repository, tag or "latest", auth_config={})
     engine.create_container(**container_args(spec, image))
+    usual, engine.timeout = engine.timeout, START_SECONDS  # the client is this thread's own
     try:
         engine.start(spec.name)
     except APIError:
         left = _look(engine, spec.name)
         if not (spec.ends and left and cannot_start(left.error)):
             raise
+    finally:
+        engine.timeout = usual
 
 
 def _await_end(job: Job, engine: APIClient, action: RunContainer) -> None:
