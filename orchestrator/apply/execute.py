@@ -7,6 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 
+from orchestrator.apply.pace import coming_services, next_step
 from orchestrator.apply.site import Job, Site
 from orchestrator.apply.steps import carry_out
 from orchestrator.errors import LabError, NodeError, RefusedError
@@ -31,6 +32,7 @@ class _Run:
 
     site: Site
     steps: dict[str, Step]
+    started: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     failures: dict[str, BaseException] = field(default_factory=dict)
@@ -40,13 +42,18 @@ class _Run:
         with self.site.context.step(step.id, step.summary, node=node, reason=step.reason) as progress:
             return carry_out(Job(self.site, progress), step.action)
 
-    def finish(self, step: str, future: Future[bool]) -> bool:
+    def coming(self) -> set[str]:
+        """The services whose tasks are not all there yet."""
+        ended = {*self.changed, *self.unchanged, *self.failures}
+        return coming_services(self.steps.values(), {*self.started} - self.failures.keys(), ended)
+
+    def finish(self, step: Step, future: Future[bool]) -> bool:
         """Write down how a step ended; whether those after it may start."""
         error = future.exception()
         if error is not None:
-            self.failures[step] = error
+            self.failures[step.id] = error
             return False
-        (self.changed if future.result() else self.unchanged).append(step)
+        (self.changed if future.result() else self.unchanged).append(step.id)
         return True
 
 
@@ -60,7 +67,7 @@ def apply_plan(
     workers: int = 8,
     converge_seconds: float = 240.0,
 ) -> ApplyReport:
-    """Carry out every step of ``plan``, at most ``workers`` at a time.
+    """Carry out every step of ``plan``, at most ``workers`` at a time, and no more services coming up than nodes.
 
     ``images`` are the lab images by reference; ``manager`` is the node to ask first about the swarm (another one is
     asked where it is gone); ``converge_seconds`` is how long a service may take to come up. A failed step keeps
@@ -73,13 +80,18 @@ def apply_plan(
     sorter = TopologicalSorter({step.id: step.after for step in plan.steps})
     sorter.prepare()
     with ThreadPoolExecutor(workers, thread_name_prefix="apply") as pool:
-        running: dict[Future[bool], str] = {}
+        running: dict[Future[bool], Step] = {}
+        ready: list[Step] = []
         while True:
-            running |= {pool.submit(run.carry_out, run.steps[step]): step for step in sorter.get_ready()}
+            ready += [run.steps[step] for step in sorter.get_ready()]
+            while step := next_step(ready, running.values(), run.coming(), services=max(1, len(hosts))):
+                ready.remove(step)
+                run.started.append(step.id)
+                running[pool.submit(run.carry_out, step)] = step
             if not running:
                 break
             ended, _ = wait(running, return_when=FIRST_COMPLETED)
-            sorter.done(*(step for future in ended if run.finish(step := running.pop(future), future)))
+            sorter.done(*(step.id for future in ended if run.finish(step := running.pop(future), future)))
     context.check()
     if run.failures:
         raise _combined(run)

@@ -10,8 +10,9 @@ from apply_support import NETWORK, init, join, leave
 from orchestrator.apply import execute
 from orchestrator.errors import Interrupted, NodeError, RefusedError
 from orchestrator.model.events import StepFinished, StepStarted
+from orchestrator.model.lab import Service
 from orchestrator.model.observed import Problem
-from orchestrator.model.plan import CreateNetwork, Plan, Refusal, Step
+from orchestrator.model.plan import AwaitService, CreateNetwork, CreateService, Plan, Refusal, Step
 
 
 def step(name: str, *after: str, action=None) -> Step:
@@ -63,6 +64,39 @@ def test_no_more_run_at_once_than_allowed(carry_out, monkeypatch):
     monkeypatch.setattr(execute, "carry_out", act)
     carry_out(plan=Plan(tuple(step(name) for name in "abcdefgh")), workers=1)
     assert most == 1
+
+
+def test_no_more_services_come_up_at_once_than_there_are_nodes(carry_out, hosts, monkeypatch):
+    coming, most, lock = set(), 0, threading.Lock()
+
+    def act(job, action):
+        nonlocal most
+        with lock:
+            if isinstance(action, CreateService):
+                coming.add(action.spec.name)
+                most = max(most, len(coming))
+            else:
+                coming.remove(action.service)
+        return True
+
+    monkeypatch.setattr(execute, "carry_out", act)
+    names = [f"s{number}" for number in range(12)]
+    made = [Step(f"service {name}", CreateService(Service(name, name, "web:1")), "", "") for name in names]
+    awaited = [Step(f"await {name}", AwaitService(name), "", "", (f"service {name}",)) for name in names]
+    assert len(carry_out(plan=Plan((*made, *awaited))).changed) == 24
+    assert most <= len(hosts)
+
+
+def test_a_service_that_cannot_be_made_keeps_none_from_coming(carry_out, monkeypatch):
+    def act(job, action):
+        raise NodeError("broken", node="n1")
+
+    monkeypatch.setattr(execute, "carry_out", act)
+    names = [f"s{number}" for number in range(12)]
+    made = [Step(f"service {name}", CreateService(Service(name, name, "web:1")), "", "") for name in names]
+    awaited = [Step(f"await {name}", AwaitService(name), "", "", (f"service {name}",)) for name in names]
+    with pytest.raises(NodeError, match="12 steps of 24 failed"):
+        carry_out(plan=Plan((*made, *awaited)))
 
 
 def test_each_step_is_told_with_its_node_and_reason(carry_out, played, events):
