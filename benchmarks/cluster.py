@@ -6,12 +6,12 @@ from collections.abc import Collection
 
 import psutil
 
-from benchmarks import baseline, loops
+from benchmarks import baseline, byhand, loops
 from benchmarks.workspace import Bench, clear
 from orchestrator.providers.vm import processes
 from orchestrator.providers.vm.golden import Golden
 
-GROUPS = frozenset({"up", "noop", "verify", "memory"})
+GROUPS = frozenset({"up", "noop", "verify", "checks", "memory"})
 """The benchmarks that need a running lab."""
 
 
@@ -34,6 +34,8 @@ def _one_lab(bench: Bench, wanted: Collection[str], *, first: bool) -> None:
             bench.lab("up")
     if "verify" in wanted and first:
         loops.measure(bench)
+    if "checks" in wanted and first:
+        byhand.measure(bench)
     if "memory" in wanted:
         _memory(bench)
     bench.lab("down")

@@ -32,7 +32,7 @@ def measure(bench: Bench) -> None:
     """Take all samples on the lab that runs, the sides in turn, after one round of each that does not count."""
     provider = make_provider(bench.inventory, state_dir(bench.inventory.name))
     addresses = {node.name: provider.address(node) for node in bench.inventory.nodes}
-    with _clients(bench, addresses) as clients:
+    with connected(bench, addresses) as clients:
         hosts = {name: SshHost(client, name=name, address=addresses[name]) for name, client in clients.items()}
         view = observe(bench.context, hosts, ())
         probes = plan_probes(bench.inventory.name, bench.inventory.nodes, view, {}, requests=REQUESTS).probes
@@ -49,7 +49,7 @@ def measure(bench: Bench) -> None:
 
 
 @contextmanager
-def _clients(bench: Bench, addresses: Mapping[str, SshAddress]) -> Iterator[Clients]:
+def connected(bench: Bench, addresses: Mapping[str, SshAddress]) -> Iterator[Clients]:
     """One SSH connection per node, closed at the end or when the run is cancelled."""
     with ExitStack() as stack:
         clients = {}

@@ -37,10 +37,10 @@ def workshop() -> Iterator[Path]:
 
 
 def make_lab(workshop: Path, name: str, *, labs: bool = True) -> Lab:
-    """An inventory with a copy of the ingress-mesh lab, and nothing running yet."""
+    """An inventory with a copy of the labs, of which ingress-mesh comes up by itself; nothing is running yet."""
     home = workshop / name
     home.mkdir()
-    shutil.copytree(REPOSITORY / "labs/ingress-mesh", home / "labs/ingress-mesh")
+    shutil.copytree(REPOSITORY / "labs", home / "labs")
     inventory = home / "inventory.yaml"
     inventory.write_text(INVENTORY.format(name=name, labs="labs/ingress-mesh" if labs else ""))
     state = home / "state"

@@ -1,0 +1,284 @@
+"""Every lab passes on real nodes, and every kind of check fails for what it guards, and passes once that is healed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import yaml
+
+from tests.e2e.lab_command import REPOSITORY, Lab
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A verdict ``fail`` of a report."""
+
+    kind: str
+    title: str
+    subject: str
+    reason: str
+    nodes: frozenset[str]
+
+
+def failures(report: dict) -> list[Failure]:
+    """Every ``fail``; a check of a lab that could not be decided is none."""
+    return [
+        Failure(result["check"], check["title"], result["subject"], result["reason"], frozenset(result["nodes"]))
+        for check in report["labs"]
+        for result in check["results"]
+        if result["verdict"] == "fail"
+    ]
+
+
+def the_failures(cluster: Lab, *words: str) -> list[Failure]:
+    """What ``lab verify`` finds wrong, which must be something; and nothing may be undecided."""
+    report = cluster.json("verify", *words, code=1)
+    undecided = [one for check in report["labs"] for one in check["results"] if one["verdict"] == "inconclusive"]
+    found = failures(report)
+    assert found, report
+    assert not undecided, undecided
+    return found
+
+
+def checks_of(lab: str) -> list[tuple[str, str]]:
+    """Kind and title of the checks that a lab file asks for; the mesh is reported by port."""
+    text = (REPOSITORY / "labs" / lab / "compose.yaml").read_text()
+    checks = yaml.safe_load(text)["x-lab"]["checks"]
+    return [(check["kind"], check["title"]) for check in checks if check["kind"] != "mesh"]
+
+
+@contextmanager
+def broken(cluster: Lab, node: str, breaking: str, healing: str) -> Iterator[None]:
+    """Something is broken on a node meanwhile."""
+    cluster.shell(node, breaking)
+    try:
+        yield
+    finally:
+        cluster.shell(node, healing)
+
+
+def sandbox(cluster: Lab, node: str, container: str) -> str:
+    """The network namespace of a running container, whose name begins like that."""
+    line = f"docker inspect -f '{{{{.NetworkSettings.SandboxKey}}}}' $(docker ps -q --filter name=^{container})"
+    key = cluster.shell(node, line).strip()
+    assert key.startswith("/var/run/docker/netns/"), key
+    return key
+
+
+def nodes_with(cluster: Lab, service: str) -> list[str]:
+    """The nodes on which tasks of a service run."""
+    words = f"docker service ps {service} --filter desired-state=running --format '{{{{.Node}}}}'"
+    return sorted(set(cluster.shell("n1", words).split()))
+
+
+def stray(cluster: Lab, node: str, port: int) -> tuple[str, str]:
+    """How to make a container that is no task answer on a published port of a node, and how to end that."""
+    rule = f"PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport {port} -j DNAT --to-destination"
+    address = "$(docker inspect -f '{{.NetworkSettings.Networks.bridge.IPAddress}}' stray):80"
+    start = f"docker run -d --name stray swarm-mesh-lab/nginx:1 && iptables -t nat -I {rule} {address}"
+    return start, f"iptables -t nat -D {rule} {address}; docker rm -f stray"
+
+
+class Labs:
+    """Labs that are up together while the tests of a class run."""
+
+    labs: ClassVar[tuple[str, ...]]
+
+    @pytest.fixture(scope="class", autouse=True)
+    def up(self, request: pytest.FixtureRequest, cluster: Lab) -> Iterator[None]:
+        cluster.run("up", *request.cls.labs).ok()
+        yield
+        cluster.run("down", *request.cls.labs).ok()
+
+    def test_all_checks_pass(self, cluster: Lab) -> None:
+        report = cluster.json("verify", *self.labs)
+        assert (report["verdict"], failures(report)) == ("pass", [])
+        done = {(check["lab"], check["kind"], check["title"]) for check in report["labs"]}
+        assert done >= {(lab, *check) for lab in self.labs for check in checks_of(lab)}
+        assert all(check["results"] for check in report["labs"])
+
+
+class TestContainers(Labs):
+    """Bridges, the host's network and none at all."""
+
+    labs = ("bridge", "host", "none")
+
+    def test_a_service_that_drops_requests_is_not_reached(self, cluster: Lab) -> None:
+        inside = f"nsenter --net={sandbox(cluster, 'n1', 'bridge_b2')} iptables"
+        with broken(cluster, "n1", f"{inside} -I INPUT -p tcp --dport 80 -j DROP", f"{inside} -F INPUT"):
+            (found,) = the_failures(cluster, "bridge")
+        assert (found.kind, found.nodes) == ("reach", {"n1"})
+        assert "b2" in found.subject
+        assert "time-out" in found.reason
+
+    def test_interfaces_that_should_not_be_there(self, cluster: Lab) -> None:
+        inside = f"nsenter --net={sandbox(cluster, 'n1', 'none_alone')} ip link"
+        with broken(cluster, "n1", f"{inside} add extra type veth peer name extra2", f"{inside} del extra"):
+            (found,) = the_failures(cluster, "none")
+        assert (found.kind, found.nodes) == ("interfaces", {"n1"})
+        assert "extra" in found.reason
+
+    def test_a_veth_that_belongs_to_no_container(self, cluster: Lab) -> None:
+        line = "ip link add extra type veth peer name extra2; ip link set extra master docker0"
+        with broken(cluster, "n1", line, "ip link del extra"):
+            (found,) = the_failures(cluster, "none")
+        assert (found.kind, found.nodes) == ("veths", {"n1"})
+
+    def test_a_container_that_was_removed(self, cluster: Lab) -> None:
+        cluster.shell("n1", "docker rm bridge_flags")
+        (found,) = the_failures(cluster, "bridge")
+        assert (found.kind, found.nodes, found.reason) == ("container", {"n1"}, "there is no such container")
+        steps = cluster.json("up", "bridge")["steps"]
+        assert [step["id"] for step in steps] == ["container n1 bridge_flags"]
+
+    def test_healed_everything_passes_again(self, cluster: Lab) -> None:
+        cluster.run("verify", *self.labs).ok()
+
+
+class TestOverlays(Labs):
+    """Networks across nodes, and datagrams through the mesh."""
+
+    labs = ("overlay", "udp")
+
+    def test_a_name_server_that_does_not_answer(self, cluster: Lab) -> None:
+        node = nodes_with(cluster, "overlay_web")[-1]
+        inside = f"nsenter --net={sandbox(cluster, node, 'overlay_web')} iptables -t raw"
+        rule = "OUTPUT -d 127.0.0.11 -j DROP"
+        with broken(cluster, node, f"{inside} -I {rule}", f"{inside} -D {rule}"):
+            found = the_failures(cluster, "overlay")
+        assert {(one.kind, one.nodes) for one in found} == {("names", frozenset({node}))}
+
+    def test_a_smaller_mtu_on_one_side(self, cluster: Lab) -> None:
+        node = nodes_with(cluster, "overlay_web")[0]
+        inside = f"nsenter --net={sandbox(cluster, node, 'overlay_web')} ip link set eth0 mtu"
+        with broken(cluster, node, f"{inside} 1400", f"{inside} 1450"):
+            found = the_failures(cluster, "overlay")
+        assert {one.kind for one in found} == {"payload"}
+        assert all(node in one.nodes for one in found)
+        assert any("1450 bytes does not arrive" in one.reason for one in found)
+
+    def test_datagrams_that_are_dropped(self, cluster: Lab) -> None:
+        rule = "PREROUTING -i eth1 -p udp --dport 9000 -j DROP"
+        with broken(cluster, "n3", f"iptables -t raw -I {rule}", f"iptables -t raw -D {rule}"):
+            found = the_failures(cluster, "udp")
+        assert {(one.kind, one.subject) for one in found} == {("udp", "n1 → n3"), ("udp", "n2 → n3")}
+        assert all("n3" in one.nodes for one in found)
+
+    def test_a_network_on_a_node_without_a_task(self, cluster: Lab) -> None:
+        (node,) = {"n1", "n2", "n3"} - {*nodes_with(cluster, "overlay_web"), "n1", "n2"} or {""}
+        if not node:
+            pytest.skip("the scheduler put a task on every node that has no container of the lab")
+        line = "docker run -d --name stray --network overlay_wide swarm-mesh-lab/nginx:1"
+        with broken(cluster, node, line, "docker rm -f stray"):
+            (found,) = the_failures(cluster, "overlay")
+        assert (found.kind, found.nodes) == ("network", {node})
+
+    def test_a_task_too_few(self, cluster: Lab) -> None:
+        cluster.shell("n1", "docker service scale overlay_web=1")
+        found = the_failures(cluster, "overlay")
+        assert "tasks" in {one.kind for one in found}
+        cluster.run("up", "overlay").ok()
+        cluster.run("verify", "overlay").ok()
+
+
+class TestNames(Labs):
+    """Names, and networks that are apart."""
+
+    labs = ("dns", "isolation")
+
+    def test_a_second_network_ends_the_isolation(self, cluster: Lab) -> None:
+        cluster.shell("n1", "docker service update --network-add isolation_blue isolation_red")
+        found = the_failures(cluster, "isolation")
+        assert {one.kind for one in found} == {"names", "reach"}
+        assert any("red does not get to blue" in one.title for one in found)
+        cluster.run("up", "isolation").ok()
+        cluster.run("verify", "isolation").ok()
+
+    def test_what_the_engine_no_longer_refuses(self, cluster: Lab, tmp_path: Path) -> None:
+        stack = tmp_path / "clash.yaml"
+        stack.write_text(CLASH)
+        cluster.run("up", str(stack)).ok()
+        try:
+            cluster.run("verify", "clash").ok()
+            cluster.shell("n1", "docker service update --publish-rm 80 clash_web")
+            found = the_failures(cluster, "clash")
+            assert "refusal" in {one.kind for one in found}
+            assert "clash_second" not in cluster.shell("n1", "docker service ls")
+        finally:
+            cluster.run("down", "clash").ok()
+
+
+CLASH = """
+name: clash
+x-lab:
+  checks:
+    - kind: refusal
+      title: one port, one service
+      "on": "node:1"
+      post: /services/create
+      body:
+        Name: clash_second
+        TaskTemplate: {ContainerSpec: {Image: "swarm-mesh-lab/nginx:1"}}
+        EndpointSpec: {Ports: [{TargetPort: 80, PublishedPort: 8111, PublishMode: ingress}]}
+      status: 400
+      message: "port '8111' is already in use by service 'clash_web'"
+      undo: /services
+services:
+  web:
+    image: swarm-mesh-lab/nginx:1
+    ports: ["8111:80"]
+"""
+
+
+class TestOnTheWire(Labs):
+    """Encryption, and ports past the mesh."""
+
+    labs = ("encrypted", "host-publish")
+
+    def test_a_node_that_encrypts_no_more(self, cluster: Lab) -> None:
+        node = nodes_with(cluster, "encrypted_vault")[0]
+        policies = "ip xfrm policy save > /root/policies; ip xfrm policy flush"
+        with broken(cluster, node, policies, "ip xfrm policy restore < /root/policies"):
+            found = the_failures(cluster, "encrypted")
+        assert "encryption" in {one.kind for one in found}
+        assert node in {name for one in found if one.kind == "encryption" for name in one.nodes}
+
+
+class TestLoadBalancers(Labs):
+    """Many tasks behind one port, on one node and on all; to zero and back."""
+
+    labs = ("ingress-single", "scale")
+
+    def test_a_backend_that_one_node_has_lost(self, cluster: Lab) -> None:
+        enter = "nsenter --net=/var/run/docker/netns/ingress_sbox"
+        rule = f"{enter} iptables -t mangle -S PREROUTING | grep -- '--dport 8082 '"
+        mark = f"mark=$(( $({rule} | grep -oE '0x[0-9a-f]+' | head -1) ))"
+        lost = f"$({enter} ipvsadm -S -n | awk -v mark=$mark '$1 == \"-a\" && $3 == mark {{print $5; exit}}')"
+        losing = f"{enter} ipvsadm -S -n > /root/ipvs; {mark}; {enter} ipvsadm -d -f $mark -r {lost}"
+        with broken(cluster, "n2", losing, f"{enter} ipvsadm -R < /root/ipvs"):
+            report = cluster.json("verify", "ingress-single", code=1)
+        (found,) = failures(report)
+        assert (found.kind, found.nodes) == ("consistency", {"n2"})
+        bad = [check for port in report["ports"] for check in port["checks"] if check["verdict"] == "fail"]
+        assert {"coverage"} <= {check["check"] for check in bad}
+        assert {node for check in bad for node in check["nodes"]} == {"n2"}
+        cluster.run("verify", "ingress-single").ok()
+
+    def test_an_answer_from_what_is_no_task(self, cluster: Lab) -> None:
+        with broken(cluster, "n3", *stray(cluster, "n3", 8082)):
+            report = cluster.json("verify", "ingress-single", "--look-only", code=1)
+        bad = [check for port in report["ports"] for check in port["checks"] if check["verdict"] == "fail"]
+        assert "identity" in {check["check"] for check in bad}
+        assert {node for check in bad for node in check["nodes"]} == {"n3"}
+
+    def test_a_port_that_still_answers_at_zero(self, cluster: Lab) -> None:
+        with broken(cluster, "n2", *stray(cluster, "n2", 8085)):
+            found = the_failures(cluster, "scale")
+        assert "scale" in {one.kind for one in found}
+        assert {node for one in found for node in one.nodes} == {"n2"}
+        cluster.run("verify", "scale").ok()
