@@ -8,6 +8,8 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +71,15 @@ class Lab:
     def shell(self, node: str, line: str) -> str:
         """What a shell line on a node prints."""
         return self.run("ssh", node, "--", line).ok().out
+
+    @contextmanager
+    def broken(self, node: str, breaking: str, healing: str) -> Iterator[None]:
+        """A node on which a shell line has broken something, and another one heals it afterwards."""
+        self.shell(node, breaking)
+        try:
+            yield
+        finally:
+            self.shell(node, healing)
 
     def interrupt(self, words: tuple[str, ...], at: str, number: signal.Signals) -> Done:
         """Run until progress shows ``at``, then send the signal; what came of it."""

@@ -52,16 +52,6 @@ def checks_of(lab: str) -> list[tuple[str, str]]:
     return [(check["kind"], check["title"]) for check in checks if check["kind"] != "mesh"]
 
 
-@contextmanager
-def broken(cluster: Lab, node: str, breaking: str, healing: str) -> Iterator[None]:
-    """Something is broken on a node meanwhile."""
-    cluster.shell(node, breaking)
-    try:
-        yield
-    finally:
-        cluster.shell(node, healing)
-
-
 def sandbox(cluster: Lab, node: str, container: str) -> str:
     """The network namespace of a running container, whose name begins like that."""
     line = f"docker inspect -f '{{{{.NetworkSettings.SandboxKey}}}}' $(docker ps -q --filter name=^{container})"
@@ -82,6 +72,17 @@ def stray(cluster: Lab, node: str, port: int) -> tuple[str, str]:
     address = "$(docker inspect -f '{{.NetworkSettings.Networks.bridge.IPAddress}}' stray):80"
     start = f"docker run -d --name stray swarm-mesh-lab/nginx:1 && iptables -t nat -I {rule} {address}"
     return start, f"iptables -t nat -D {rule} {address}; docker rm -f stray"
+
+
+@contextmanager
+def stack(cluster: Lab, file: Path, text: str) -> Iterator[None]:
+    """A Compose file of somebody's own that is up meanwhile."""
+    file.write_text(text)
+    cluster.run("up", str(file)).ok()
+    try:
+        yield
+    finally:
+        cluster.run("down", file.stem).ok()
 
 
 class Labs:
@@ -110,7 +111,7 @@ class TestContainers(Labs):
 
     def test_a_service_that_drops_requests_is_not_reached(self, cluster: Lab) -> None:
         inside = f"nsenter --net={sandbox(cluster, 'n1', 'bridge_b2')} iptables"
-        with broken(cluster, "n1", f"{inside} -I INPUT -p tcp --dport 80 -j DROP", f"{inside} -F INPUT"):
+        with cluster.broken("n1", f"{inside} -I INPUT -p tcp --dport 80 -j DROP", f"{inside} -F INPUT"):
             (found,) = the_failures(cluster, "bridge")
         assert (found.kind, found.nodes) == ("reach", {"n1"})
         assert "b2" in found.subject
@@ -118,14 +119,14 @@ class TestContainers(Labs):
 
     def test_interfaces_that_should_not_be_there(self, cluster: Lab) -> None:
         inside = f"nsenter --net={sandbox(cluster, 'n1', 'none_alone')} ip link"
-        with broken(cluster, "n1", f"{inside} add extra type veth peer name extra2", f"{inside} del extra"):
+        with cluster.broken("n1", f"{inside} add extra type veth peer name extra2", f"{inside} del extra"):
             (found,) = the_failures(cluster, "none")
         assert (found.kind, found.nodes) == ("interfaces", {"n1"})
         assert "extra" in found.reason
 
     def test_a_veth_that_belongs_to_no_container(self, cluster: Lab) -> None:
         line = "ip link add extra type veth peer name extra2; ip link set extra master docker0"
-        with broken(cluster, "n1", line, "ip link del extra"):
+        with cluster.broken("n1", line, "ip link del extra"):
             (found,) = the_failures(cluster, "none")
         assert (found.kind, found.nodes) == ("veths", {"n1"})
 
@@ -149,14 +150,14 @@ class TestOverlays(Labs):
         node = nodes_with(cluster, "overlay_web")[-1]
         inside = f"nsenter --net={sandbox(cluster, node, 'overlay_web')} iptables -t raw"
         rule = "OUTPUT -d 127.0.0.11 -j DROP"
-        with broken(cluster, node, f"{inside} -I {rule}", f"{inside} -D {rule}"):
+        with cluster.broken(node, f"{inside} -I {rule}", f"{inside} -D {rule}"):
             found = the_failures(cluster, "overlay")
         assert {(one.kind, one.nodes) for one in found} == {("names", frozenset({node}))}
 
     def test_a_smaller_mtu_on_one_side(self, cluster: Lab) -> None:
         node = nodes_with(cluster, "overlay_web")[0]
         inside = f"nsenter --net={sandbox(cluster, node, 'overlay_web')} ip link set eth0 mtu"
-        with broken(cluster, node, f"{inside} 1400", f"{inside} 1450"):
+        with cluster.broken(node, f"{inside} 1400", f"{inside} 1450"):
             found = the_failures(cluster, "overlay")
         assert {one.kind for one in found} == {"payload"}
         assert all(node in one.nodes for one in found)
@@ -164,7 +165,7 @@ class TestOverlays(Labs):
 
     def test_datagrams_that_are_dropped(self, cluster: Lab) -> None:
         rule = "PREROUTING -i eth1 -p udp --dport 9000 -j DROP"
-        with broken(cluster, "n3", f"iptables -t raw -I {rule}", f"iptables -t raw -D {rule}"):
+        with cluster.broken("n3", f"iptables -t raw -I {rule}", f"iptables -t raw -D {rule}"):
             found = the_failures(cluster, "udp")
         assert {(one.kind, one.subject) for one in found} == {("udp", "n1 → n3"), ("udp", "n2 → n3")}
         assert all("n3" in one.nodes for one in found)
@@ -174,7 +175,7 @@ class TestOverlays(Labs):
         if not node:
             pytest.skip("the scheduler put a task on every node that has no container of the lab")
         line = "docker run -d --name stray --network overlay_wide swarm-mesh-lab/nginx:1"
-        with broken(cluster, node, line, "docker rm -f stray"):
+        with cluster.broken(node, line, "docker rm -f stray"):
             (found,) = the_failures(cluster, "overlay")
         assert (found.kind, found.nodes) == ("network", {node})
 
@@ -200,17 +201,12 @@ class TestNames(Labs):
         cluster.run("verify", "isolation").ok()
 
     def test_what_the_engine_no_longer_refuses(self, cluster: Lab, tmp_path: Path) -> None:
-        stack = tmp_path / "clash.yaml"
-        stack.write_text(CLASH)
-        cluster.run("up", str(stack)).ok()
-        try:
+        with stack(cluster, tmp_path / "clash.yaml", CLASH):
             cluster.run("verify", "clash").ok()
             cluster.shell("n1", "docker service update --publish-rm 80 clash_web")
             found = the_failures(cluster, "clash")
             assert "refusal" in {one.kind for one in found}
             assert "clash_second" not in cluster.shell("n1", "docker service ls")
-        finally:
-            cluster.run("down", "clash").ok()
 
 
 CLASH = """
@@ -243,7 +239,7 @@ class TestOnTheWire(Labs):
     def test_a_node_that_encrypts_no_more(self, cluster: Lab) -> None:
         node = nodes_with(cluster, "encrypted_vault")[0]
         policies = "ip xfrm policy save > /root/policies; ip xfrm policy flush"
-        with broken(cluster, node, policies, "ip xfrm policy restore < /root/policies"):
+        with cluster.broken(node, policies, "ip xfrm policy restore < /root/policies"):
             found = the_failures(cluster, "encrypted")
         assert "encryption" in {one.kind for one in found}
         assert node in {name for one in found if one.kind == "encryption" for name in one.nodes}
@@ -260,7 +256,7 @@ class TestLoadBalancers(Labs):
         mark = f"mark=$(( $({rule} | grep -oE '0x[0-9a-f]+' | head -1) ))"
         lost = f"$({enter} ipvsadm -S -n | awk -v mark=$mark '$1 == \"-a\" && $3 == mark {{print $5; exit}}')"
         losing = f"{enter} ipvsadm -S -n > /root/ipvs; {mark}; {enter} ipvsadm -d -f $mark -r {lost}"
-        with broken(cluster, "n2", losing, f"{enter} ipvsadm -R < /root/ipvs"):
+        with cluster.broken("n2", losing, f"{enter} ipvsadm -R < /root/ipvs"):
             report = cluster.json("verify", "ingress-single", code=1)
         (found,) = failures(report)
         assert (found.kind, found.nodes) == ("consistency", {"n2"})
@@ -270,15 +266,54 @@ class TestLoadBalancers(Labs):
         cluster.run("verify", "ingress-single").ok()
 
     def test_an_answer_from_what_is_no_task(self, cluster: Lab) -> None:
-        with broken(cluster, "n3", *stray(cluster, "n3", 8082)):
+        with cluster.broken("n3", *stray(cluster, "n3", 8082)):
             report = cluster.json("verify", "ingress-single", "--look-only", code=1)
         bad = [check for port in report["ports"] for check in port["checks"] if check["verdict"] == "fail"]
         assert "identity" in {check["check"] for check in bad}
         assert {node for check in bad for node in check["nodes"]} == {"n3"}
 
     def test_a_port_that_still_answers_at_zero(self, cluster: Lab) -> None:
-        with broken(cluster, "n2", *stray(cluster, "n2", 8085)):
+        with cluster.broken("n2", *stray(cluster, "n2", 8085)):
             found = the_failures(cluster, "scale")
         assert "scale" in {one.kind for one in found}
         assert {node for one in found for node in one.nodes} == {"n2"}
         cluster.run("verify", "scale").ok()
+
+
+class TestDisruption(Labs):
+    """What clients notice while something happens."""
+
+    labs = ("rolling-update",)
+
+    def test_a_replica_that_may_run_nowhere_else(self, cluster: Lab, tmp_path: Path) -> None:
+        with stack(cluster, tmp_path / "stuck.yaml", STUCK):
+            found = the_failures(cluster, "stuck")
+            assert {one.kind for one in found} == {"disruption"}
+            assert any("2 tasks did not run again within 25 s" in one.reason for one in found)
+            assert all("n2" in one.nodes for one in found)
+            cluster.run("verify", "stuck", "--look-only").ok()
+            assert "drain" not in cluster.shell("n1", "docker node ls").lower()
+
+
+STUCK = """
+name: stuck
+x-lab:
+  checks:
+    - kind: mesh
+    - {kind: disruption, service: web, does: drain, "on": "node:2", lasts: 25s}
+services:
+  web:
+    image: swarm-mesh-lab/nginx:1
+    hostname: "{{.Node.Hostname}}"
+    environment: {LAB_SERVICE: "{{.Service.Name}}", LAB_TASK: "{{.Task.ID}}", LAB_SLOT: "{{.Task.Slot}}"}
+    ports: ["8112:80"]
+    deploy:
+      replicas: 2
+      placement: {constraints: [node.hostname == n2]}
+"""
+
+
+class TestNodeFailure(Labs):
+    """Last, as its machines die and boot again."""
+
+    labs = ("node-failure",)

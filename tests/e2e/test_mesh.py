@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -100,18 +98,9 @@ def test_private_files_and_ports_on_loopback_only(cluster: Lab) -> None:
     assert {connection.laddr.ip for connection in listening} == {"127.0.0.1"}
 
 
-@contextmanager
-def broken(cluster: Lab, node: str, breaking: str, healing: str) -> Iterator[None]:
-    cluster.shell(node, breaking)
-    try:
-        yield
-    finally:
-        cluster.shell(node, healing)
-
-
 def test_dropped_packets_point_at_their_node(cluster: Lab) -> None:
     rule = "PREROUTING -i eth+ -p tcp --dport 8080 -j DROP"
-    with broken(cluster, "n2", f"iptables -t raw -I {rule}", f"iptables -t raw -D {rule}"):
+    with cluster.broken("n2", f"iptables -t raw -I {rule}", f"iptables -t raw -D {rule}"):
         report = cluster.json("verify", "--requests", "4", "--deadline", "3", code=1)
     assert {entry for _, entry in cells(report, "fail")} == {"n2"}
     assert {("n1", "n2"), ("n3", "n2"), ("operator", "n2")} <= cells(report, "fail")
@@ -123,8 +112,7 @@ def test_dropped_packets_point_at_their_node(cluster: Lab) -> None:
 def test_refused_port_points_at_its_node_and_says_refused(cluster: Lab) -> None:
     rule = "INPUT -p tcp --dport 8080 -j REJECT --reject-with tcp-reset"
     forward = "FORWARD -p tcp --dport 8080 -j REJECT --reject-with tcp-reset"
-    with broken(
-        cluster,
+    with cluster.broken(
         "n3",
         f"iptables -I {rule}; iptables -I {forward}",
         f"iptables -D {rule}; iptables -D {forward}",
@@ -139,7 +127,7 @@ def test_a_task_that_hangs_points_at_its_node(cluster: Lab) -> None:
     where = {seen["answer"]["task"]: seen["answer"]["node"] for seen in cluster.json("verify")["observations"]}
     task, node = min(where.items())
     container = cluster.shell(node, f"docker ps -q --filter label=com.docker.swarm.task.id={task}").strip()
-    with broken(cluster, node, f"docker pause {container}", f"docker unpause {container}"):
+    with cluster.broken(node, f"docker pause {container}", f"docker unpause {container}"):
         report = cluster.json("verify", "--requests", "4", "--deadline", "3", code=1)
     guilty = {name for check in failing(report) for name in check["nodes"]}
     assert guilty == {node}, failing(report)
