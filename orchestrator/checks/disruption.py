@@ -75,7 +75,7 @@ class DisruptionCheck(Check):
     `does` is `kill-machine` (the power is cut), `pull-link` (the cable of the cluster's network), `drain`,
     `restart-engine`, or `update` (every task is replaced by the service's own update policy). Afterwards it is taken
     back. The report draws a timeline per entry; the check passes if nothing failed before, traffic recovered on every
-    entry (3 s without a failure) and the lost replicas ran elsewhere, each in time.
+    entry (3 s without a failure) as often as it was disturbed, and the lost replicas ran elsewhere, each in time.
     """
 
     kind: Literal["disruption"]
@@ -91,7 +91,7 @@ class DisruptionCheck(Check):
         default=0.1, description="Time between two requests per entry. Default: 100ms."
     )
     lasts: PositiveDuration = Field(default=60.0, description="How long it is watched at most. Default: 60s.")
-    recovers_within: PositiveDuration = Field(default=30.0, description="How long requests may fail. Default: 30s.")
+    recovers_within: PositiveDuration = Field(default=30.0, description="How long requests may go on failing. Default: 30s.")
     replaced_within: PositiveDuration | None = Field(
         default=None, description="How long until all replicas run again. Default: 60s, not for update, restart-engine."
     )
@@ -189,8 +189,8 @@ class DisruptionCheck(Check):
         if seen.recovered is None:
             reason = f"it did not recover within {self.lasts:g} s: {story}"
             return self.failed(subject, reason, _SILENT, [*item.nodes, seen.entry])
-        if seen.recovered > self.recovers_within:
-            reason = f"expected to recover within {self.recovers_within:g} s: {story}"
+        if seen.outage > self.recovers_within:
+            reason = f"expected to recover within {self.recovers_within:g} s, not after {seen.outage:.1f} s: {story}"
             return self.failed(subject, reason, _SILENT, [*item.nodes, seen.entry])
         return self.passed(subject, story)
 
@@ -263,7 +263,9 @@ def _about(item: Item, subject: str) -> Item:
 def _story(seen: Window) -> str:
     if seen.first is None or seen.last is None:
         return f"none of {seen.asked} requests failed"
-    return f"{seen.failed} of {seen.asked} requests failed, between {seen.first:.1f} s and {seen.last:.1f} s"
+    when = f"between {seen.first:.1f} s and {seen.last:.1f} s"
+    spread = f", at most {seen.outage:.1f} s on end" if seen.outage < seen.last - seen.first else ""
+    return f"{seen.failed} of {seen.asked} requests failed, {when}{spread}"
 
 
 _SILENT = "do the other nodes know that the tasks are gone? docker service ps on a manager; ipvsadm -ln in ingress_sbox"

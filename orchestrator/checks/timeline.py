@@ -24,7 +24,7 @@ class Window:
     """One entry after the event: how many requests there were, how many failed, when the first and the last of them.
 
     ``recovered`` is when the last failure was sent (0 where none was), ``None`` where it has not been calm since.
-    ``unasked`` counts requests that could not be made, which says nothing of the service.
+    ``outage`` is the longest time in seconds from one failure to another without calm between them. ``unasked`` counts requests that could not be made, which says nothing of the service.
     """
 
     entry: str
@@ -33,6 +33,7 @@ class Window:
     first: float | None
     last: float | None
     recovered: float | None
+    outage: float = 0.0
     unasked: int = 0
     before: int = 0
 
@@ -57,9 +58,20 @@ def window(timeline: Timeline, entry: str) -> Window:
         first=min(bad, default=None),
         last=max(bad, default=None),
         recovered=last if calm else None,
+        outage=_outage(bad),
         unasked=sum(shot.outcome is Outcome.VANTAGE_DEAD for shot in after),
         before=sum(failed(shot) for shot in mine if shot.at < 0),
     )
+
+
+def _outage(bad: Iterable[float]) -> float:
+    """The longest stretch of failures without ``CALM`` between two of them; the event counts as the first."""
+    start = previous = longest = 0.0
+    for at in sorted(bad):
+        if at >= previous + CALM:
+            start = at
+        previous, longest = at, max(longest, at - start)
+    return longest
 
 
 def recovered(windows: Iterable[Window]) -> float | None:

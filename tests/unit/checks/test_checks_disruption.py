@@ -106,10 +106,16 @@ class TestResults:
         assert seen["replicas"].reason == "all ran again after 19.0 s"
 
     def test_an_entry_that_recovers_too_late_fails_and_no_other(self):
-        seen = verdicts(check(recovers_within="3s"), timeline(fails=(0.5, 4.0), samples=BACK))
+        seen = verdicts(check(recovers_within="3s"), timeline(fails=(0.5, 2.0, 4.0), samples=BACK))
         assert seen["traffic through n3"].verdict is Verdict.FAIL
+        assert "within 3 s, not after 4.0 s" in seen["traffic through n3"].reason
         assert seen["traffic through n3"].nodes == ("n2", "n3")
         assert seen["traffic through n1"].verdict is Verdict.PASS
+
+    def test_disturbances_with_calm_between_them_are_judged_one_by_one(self):
+        seen = verdicts(check(recovers_within="3s"), timeline(fails=(0.5, 9.0, 11.0), samples=BACK))
+        assert seen["traffic through n3"].verdict is Verdict.PASS
+        assert seen["traffic through n3"].reason.endswith("between 0.5 s and 11.0 s, at most 2.0 s on end")
 
     def test_an_entry_that_never_recovers_fails(self):
         seen = verdicts(check(), timeline(fails=(29.0,), samples=BACK))

@@ -36,6 +36,14 @@ def test_without_three_calm_seconds_nothing_has_recovered():
     assert window(timeline(*shots("n1", (3, OK, "1"))), "n1").recovered == 0
 
 
+def test_the_outage_is_the_longest_time_without_calm():
+    bad = [(at, LATE, "") for at in (1, 2.5, 20, 22.9, 25.8, 40)]
+    assert window(timeline(*shots("n1", *bad)), "n1").outage == pytest.approx(5.8)
+    assert window(timeline(*shots("n1", (7, LATE, ""))), "n1").outage == 0
+    assert window(timeline(*shots("n1", (0, LATE, ""), (2, LATE, ""))), "n1").outage == 2
+    assert window(timeline(*shots("n1", (2, OK, "1"))), "n1").outage == 0
+
+
 def test_failures_before_the_event_are_told_apart():
     seen = window(timeline(*shots("n1", (-2, LATE, ""), (4, OK, "1"))), "n1")
     assert (seen.before, seen.failed, seen.recovered) == (1, 0, 0)
