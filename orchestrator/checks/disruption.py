@@ -91,7 +91,9 @@ class DisruptionCheck(Check):
         default=0.1, description="Time between two requests per entry. Default: 100ms."
     )
     lasts: PositiveDuration = Field(default=60.0, description="How long it is watched at most. Default: 60s.")
-    recovers_within: PositiveDuration = Field(default=30.0, description="How long requests may go on failing. Default: 30s.")
+    recovers_within: PositiveDuration = Field(
+        default=30.0, description="How long requests may go on failing. Default: 30s."
+    )
     replaced_within: PositiveDuration | None = Field(
         default=None, description="How long until all replicas run again. Default: 60s, not for update, restart-engine."
     )

@@ -24,7 +24,8 @@ class Window:
     """One entry after the event: how many requests there were, how many failed, when the first and the last of them.
 
     ``recovered`` is when the last failure was sent (0 where none was), ``None`` where it has not been calm since.
-    ``outage`` is the longest time in seconds from one failure to another without calm between them. ``unasked`` counts requests that could not be made, which says nothing of the service.
+    ``outage`` is the longest time in seconds from one failure to another without calm between them. ``unasked`` counts
+    requests that could not be made, which says nothing of the service.
     """
 
     entry: str
