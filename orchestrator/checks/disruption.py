@@ -11,7 +11,7 @@ from pydantic import Field
 
 from orchestrator.checks.base import Check, Item, Names, Replies
 from orchestrator.checks.endpoints import Endpoints, unknown_endpoints
-from orchestrator.checks.timeline import CALM, Window, down, draw, recovered, replaced, window
+from orchestrator.checks.timeline import CALM, Window, down, draw, recovered, replaced, settled, window
 from orchestrator.checks.topology import Topology
 from orchestrator.config.fields import PositiveDuration, Text, checked
 from orchestrator.config.hints import shown
@@ -156,7 +156,7 @@ class DisruptionCheck(Check):
         """Whether everything that is waited for has come, and it has been calm since."""
         if timeline.end >= self.lasts:
             return True
-        calm = recovered(self._windows(timeline))
+        calm = settled(self._windows(timeline))
         back = replaced(timeline.samples, scene.lost, scene.replicas)
         busy = timeline.samples[-1].update == "updating" if timeline.samples else True
         return calm is not None and back is not None and not busy and timeline.end >= max(calm, back) + CALM
@@ -185,10 +185,10 @@ class DisruptionCheck(Check):
         if seen.before:
             reason = f"{seen.before} requests failed before anything was done"
             return self.failed(subject, reason, "`lab verify --look-only` says what is wrong", [seen.entry])
-        if seen.recovered is None and seen.unasked:
+        if not seen.settled and seen.unasked:
             reason = f"{seen.unasked} requests could not be made"
             return self.inconclusive(subject, reason, "`lab status` shows every node", [seen.entry])
-        if seen.recovered is None:
+        if not seen.settled:
             reason = f"it did not recover within {self.lasts:g} s: {story}"
             return self.failed(subject, reason, _SILENT, [*item.nodes, seen.entry])
         if seen.outage > self.recovers_within:
@@ -215,7 +215,7 @@ class DisruptionCheck(Check):
             "E": ("the event", 0.0),
             "D": (f"{scene.node} is down for the managers", down(timeline.samples)),
             "R": ("all replicas run again", replaced(timeline.samples, scene.lost, scene.replicas)),
-            "C": ("traffic recovered (last failure)", recovered(windows)),
+            "C": ("traffic recovered", recovered(windows)),
         }
         seen = {letter: at for letter, (_, at) in moments.items() if at is not None}
         legend = [f"{letter} {what} {at:.1f} s" for letter, (what, at) in moments.items() if at is not None]
@@ -233,6 +233,7 @@ class DisruptionCheck(Check):
         return {
             "scene": scene,
             "recovered": recovered(windows),
+            "settled": settled(windows),
             "replaced": replaced(timeline.samples, scene.lost, scene.replicas),
             "down": down(timeline.samples),
             "windows": windows,

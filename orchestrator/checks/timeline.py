@@ -23,8 +23,9 @@ WIDTH = 90
 class Window:
     """One entry after the event: how many requests there were, how many failed, when the first and the last of them.
 
-    ``recovered`` is when the last failure was sent (0 where none was), ``None`` where it has not been calm since.
-    ``outage`` is the longest time in seconds from one failure to another without calm between them. ``unasked`` counts
+    An outage goes on until requests are answered for ``CALM`` seconds and none fails. ``recovered`` is when the first
+    one was over (its last failure; 0 without a failure), ``outage`` the seconds that the longest took, counted from the
+    event where there was no calm before it. ``settled`` is whether the last one is over too. ``unasked`` counts
     requests that could not be made, which says nothing of the service.
     """
 
@@ -34,7 +35,8 @@ class Window:
     first: float | None
     last: float | None
     recovered: float | None
-    outage: float = 0.0
+    outage: float
+    settled: bool
     unasked: int = 0
     before: int = 0
 
@@ -50,35 +52,47 @@ def window(timeline: Timeline, entry: str) -> Window:
     after = [shot for shot in mine if shot.at >= 0]
     bad = [shot.at for shot in after if failed(shot)]
     good = [shot.at for shot in after if shot.outcome is Outcome.ANSWERED]
-    last = max(bad, default=0.0)
-    calm = bool(good) and max(good) >= last + CALM
+    settled = bool(good) and max(good) >= max(bad, default=0.0) + CALM
+    outages = _outages(bad, good)
+    first_end = outages[0][1] if outages else 0.0
     return Window(
         entry,
         asked=sum(shot.outcome is not Outcome.VANTAGE_DEAD for shot in after),
         failed=len(bad),
         first=min(bad, default=None),
         last=max(bad, default=None),
-        recovered=last if calm else None,
-        outage=_outage(bad),
+        recovered=first_end if settled or len(outages) > 1 else None,
+        outage=max((end - start for start, end in outages), default=0.0),
+        settled=settled,
         unasked=sum(shot.outcome is Outcome.VANTAGE_DEAD for shot in after),
         before=sum(failed(shot) for shot in mine if shot.at < 0),
     )
 
 
-def _outage(bad: Iterable[float]) -> float:
-    """The longest stretch of failures without ``CALM`` between two of them; the event counts as the first."""
-    start = previous = longest = 0.0
+def _outages(bad: Iterable[float], good: Collection[float]) -> list[tuple[float, float]]:
+    """Start and end of each stretch of failures that ends with calm: requests are answered, and none fails.
+
+    The event belongs to the stretch that follows it without calm.
+    """
+    found: list[tuple[float, float]] = []
     for at in sorted(bad):
-        if at >= previous + CALM:
-            start = at
-        previous, longest = at, max(longest, at - start)
-    return longest
+        start, end = found[-1] if found else (0.0, 0.0)
+        if any(end + CALM <= answered <= at for answered in good):
+            found.append((at, at))
+        else:
+            found[-1:] = [(start, at)]
+    return found
 
 
-def recovered(windows: Iterable[Window]) -> float | None:
-    """When traffic had recovered on all entries; ``None`` where it has not on one of them."""
+def recovered(windows: Sequence[Window]) -> float | None:
+    """When the first outage was over on all entries; ``None`` where it is not on one of them."""
     ends = [one.recovered for one in windows]
     return None if not ends or None in ends else max(end for end in ends if end is not None)
+
+
+def settled(windows: Sequence[Window]) -> float | None:
+    """When the last failure of all was; ``None`` where one entry has not been calm since."""
+    return max((one.last or 0.0 for one in windows), default=None) if all(one.settled for one in windows) else None
 
 
 def replaced(samples: Sequence[Sample], lost: Collection[str], replicas: int) -> float | None:

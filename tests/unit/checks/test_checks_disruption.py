@@ -149,7 +149,7 @@ def test_the_drawing_tells_what_was_measured_beside_what_one_expects():
     first, expected, *lines = wanted.drawing(item(wanted), timeline(fails=(4.0,), samples=BACK))
     assert first == (
         "kill-machine on n2: E the event 0.0 s; D n2 is down for the managers 19.0 s; R all replicas run again 19.0 s; "
-        "C traffic recovered (last failure) 4.0 s"
+        "C traffic recovered 4.0 s"
     )
     assert expected.startswith("expected: traffic after about 5 s")
     assert lines[-1] == "n3: 1 of 300 requests failed, between 4.0 s and 4.0 s"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.checks.timeline import CALM, WIDTH, down, draw, recovered, replaced, window
+from orchestrator.checks.timeline import CALM, WIDTH, down, draw, recovered, replaced, settled, window
 from orchestrator.model.probe import Outcome
 from orchestrator.model.timeline import Sample, Shot, Timeline
 
@@ -36,12 +36,28 @@ def test_without_three_calm_seconds_nothing_has_recovered():
     assert window(timeline(*shots("n1", (3, OK, "1"))), "n1").recovered == 0
 
 
-def test_the_outage_is_the_longest_time_without_calm():
+def outages(*seen):
+    one = window(timeline(*shots("n1", *seen)), "n1")
+    return one.recovered, one.outage, one.settled
+
+
+def test_an_outage_ends_with_calm_and_the_longest_counts():
     bad = [(at, LATE, "") for at in (1, 2.5, 20, 22.9, 25.8, 40)]
-    assert window(timeline(*shots("n1", *bad)), "n1").outage == pytest.approx(5.8)
-    assert window(timeline(*shots("n1", (7, LATE, ""))), "n1").outage == 0
-    assert window(timeline(*shots("n1", (0, LATE, ""), (2, LATE, ""))), "n1").outage == 2
-    assert window(timeline(*shots("n1", (2, OK, "1"))), "n1").outage == 0
+    good = [(at, OK, "1") for at in (0, 2, 6, 21, 25, 30, 39, 50)]
+    assert outages(*bad, *good) == (2.5, pytest.approx(5.8), True)
+    assert outages(*bad, *good[:-1]) == (2.5, pytest.approx(5.8), False)
+    assert outages((2, OK, "1")) == (None, 0, False)
+    assert outages((3, OK, "1")) == (0, 0, True)
+
+
+def test_an_outage_begins_with_the_event_unless_it_was_calm_before():
+    assert outages((2, LATE, ""), (9, OK, "1")) == (2, 2, True)
+    assert outages((3.5, OK, "1"), (7, LATE, ""), (10, OK, "1")) == (7, 0, True)
+
+
+def test_where_nothing_is_answered_there_is_no_calm():
+    assert outages((1, LATE, ""), (4, LATE, ""), (8, LATE, ""), (12, OK, "1")) == (8, 8, True)
+    assert outages((1, LATE, ""), (4.1, DEAD, ""), (8, LATE, "")) == (None, 8, False)
 
 
 def test_failures_before_the_event_are_told_apart():
@@ -57,9 +73,11 @@ def test_a_request_that_could_not_be_made_is_no_failure_of_the_service():
 def test_traffic_has_recovered_when_the_last_entry_has():
     calm = (*shots("n1", (1, LATE, ""), (6, OK, "1")), *shots("n3", (2, LATE, ""), (6, OK, "1")))
     found = timeline(*calm)
-    assert recovered(window(found, entry) for entry in found.entries) == 2
+    assert recovered([window(found, entry) for entry in found.entries]) == 2
+    assert settled([window(found, entry) for entry in found.entries]) == 2
     found = timeline(*calm, *shots("n4", (6, LATE, "")))
-    assert recovered(window(found, entry) for entry in found.entries) is None
+    assert recovered([window(found, entry) for entry in found.entries]) is None
+    assert settled([window(found, entry) for entry in found.entries]) is None
     assert recovered([]) is None
 
 
@@ -96,12 +114,14 @@ def test_every_failure_is_in_the_drawing_and_it_fits(seen):
 
 
 @given(st.lists(st.tuples(st.floats(0, 60), st.sampled_from([OK, LATE]), st.just("1")), max_size=60))
-def test_nothing_fails_after_the_moment_of_recovery(seen):
+def test_it_is_calm_after_the_moment_of_recovery(seen):
     one = window(timeline(*shots("n1", *seen)), "n1")
     if one.recovered is not None:
-        later = [outcome for at, outcome, _ in seen if at > one.recovered]
-        assert LATE not in later
-        assert max(at for at, outcome, _ in seen if outcome is OK) >= one.recovered + CALM
+        calm = min(at for at, outcome, _ in seen if outcome is OK and at >= one.recovered + CALM)
+        assert not [at for at, outcome, _ in seen if outcome is LATE and one.recovered < at < calm]
+    if one.settled:
+        assert one.recovered is not None
+        assert max(at for at, outcome, _ in seen if outcome is OK) >= (one.last or 0) + CALM
     assert one.failed == sum(outcome is LATE for _, outcome, _ in seen)
 
 
