@@ -10,6 +10,7 @@ from orchestrator.apply.alter import force_update, set_availability
 from orchestrator.apply.site import Job, Manager, Raw, Site
 from orchestrator.checks.base import Item
 from orchestrator.checks.disruption import MACHINES, DisruptionCheck, Scene
+from orchestrator.checks.timeline import failed
 from orchestrator.checks.topology import Topology
 from orchestrator.errors import LabError, NodeError
 from orchestrator.model.inventory import Availability, NodeConfig
@@ -18,6 +19,7 @@ from orchestrator.model.observed import SwarmNode
 from orchestrator.model.timeline import Sample, Timeline
 from orchestrator.model.verdict import CheckReport, CheckResult, Verdict
 from orchestrator.observe import observe
+from orchestrator.planning.tally import WORDS
 from orchestrator.providers.base import Breakable
 from orchestrator.runtime.context import Context
 from orchestrator.runtime.retry import NotYet, until
@@ -27,7 +29,10 @@ from orchestrator.usecases.connect import Hosts, connections
 from orchestrator.usecases.experiments import Ground, answering_again, failure, judged_unasked, report, taking_back
 
 LEAD = 3.0
-"""Seconds of traffic before anything happens."""
+"""Seconds of traffic without a failure before anything happens."""
+
+LEADS = 20
+"""How often so many seconds are waited for: what happened before may still be felt for a while."""
 
 LOOK = 0.25
 """Seconds between two looks at the tasks."""
@@ -137,15 +142,30 @@ def _stream(ground: Ground, hosts: Hosts, check: DisruptionCheck, scene: Scene, 
     watch = _Watch(site.manager(), scene)
     asked = {name: ground.site(ground.context, hosts).host(name) for name in scene.entries}
     with Traffic(asked, scene.port, check.traffic_every) as traffic:
-        ground.context.wait(LEAD)
+        _await_calm(ground.context, traffic)
         event = time.monotonic()
         act.do()
         while True:
             watch.look(event)
-            timeline = Timeline(scene.entries, traffic.shots(event), tuple(watch.samples), time.monotonic() - event)
+            shots = tuple(shot for shot in traffic.shots(event) if shot.at >= -LEAD)
+            timeline = Timeline(scene.entries, shots, tuple(watch.samples), time.monotonic() - event)
             if check.over(scene, timeline):
                 return timeline
             ground.context.wait(LOOK)
+
+
+def _await_calm(context: Context, traffic: Traffic) -> None:
+    """Let traffic flow until none of it fails for ``LEAD`` seconds. Raises ``NodeError`` where that does not come."""
+    for _ in range(LEADS):
+        context.wait(LEAD)
+        wrong = [shot for shot in traffic.shots(time.monotonic()) if shot.at >= -LEAD and failed(shot)]
+        if not wrong:
+            return
+    raise NodeError(
+        f"{len(wrong)} of the last requests failed before anything was done: {WORDS[wrong[-1].outcome]}",
+        node=wrong[-1].entry,
+        hint="`lab verify --look-only` says what is wrong",
+    )
 
 
 @dataclass

@@ -7,6 +7,8 @@ from orchestrator.checks.disruption import DisruptionCheck
 from orchestrator.checks.mesh import MeshCheck
 from orchestrator.errors import Interrupted, NodeError
 from orchestrator.model.inventory import ProviderKind
+from orchestrator.model.probe import Outcome
+from orchestrator.model.timeline import Shot
 from orchestrator.model.verdict import Verdict
 from orchestrator.report.documents import verify_document
 from orchestrator.report.journal import Journal
@@ -167,3 +169,16 @@ def test_an_update_replaces_every_task_and_has_nothing_to_take_back(run, monkeyp
     disrupted(provider, run)
     assert len(provider.fake.changes) == 1
     assert provider.fake.named("services", "mesh_web")["Spec"]["TaskTemplate"]["ForceUpdate"] == 1
+
+
+def test_nothing_is_done_while_requests_fail(run, monkeypatch):
+    provider = deployed(Machines(), monkeypatch, "kill-machine", on="node:2")
+    late = Shot("n3", -0.0, Outcome.TIMEOUT, 2.0)
+    monkeypatch.setattr(disrupting.Traffic, "shots", lambda *_: (late,))
+    _, results = disrupted(provider, run)
+    assert provider.log[-1:] != ["cut n2"]
+    (failed,) = (result for result in results.values() if result.verdict is Verdict.FAIL)
+    assert (failed.nodes, failed.reason) == (
+        ("n3",),
+        "1 of the last requests failed before anything was done: time-out",
+    )
