@@ -91,10 +91,11 @@ class Labs:
     labs: ClassVar[tuple[str, ...]]
 
     @pytest.fixture(scope="class", autouse=True)
-    def up(self, request: pytest.FixtureRequest, cluster: Lab) -> Iterator[None]:
-        cluster.run("up", *request.cls.labs).ok()
+    @classmethod
+    def up(cls, cluster: Lab) -> Iterator[None]:
+        cluster.run("up", *cls.labs).ok()
         yield
-        cluster.run("down", *request.cls.labs).ok()
+        cluster.run("down", *cls.labs).ok()
 
     def test_all_checks_pass(self, cluster: Lab) -> None:
         report = cluster.json("verify", *self.labs)
