@@ -106,13 +106,19 @@ def _create_and_start(job: Job, engine: APIClient, action: RunContainer) -> None
     engine.create_container(**container_args(spec, image))
     usual, engine.timeout = engine.timeout, START_SECONDS  # the client is this thread's own
     try:
-        engine.start(spec.name)
+        while_busy(job.context, lambda: engine.start(spec.name), _attached_too_late, deadline=START_SECONDS)
     except APIError:
         left = _look(engine, spec.name)
         if not (spec.ends and left and cannot_start(left.error)):
             raise
     finally:
         engine.timeout = usual
+
+
+def _attached_too_late(error: BaseException) -> bool:
+    """Whether the swarm did not give an overlay's address within the engine's 20 s: a busy node does the next time."""
+    words = ("attaching to network failed", "context deadline exceeded")
+    return isinstance(error, APIError) and all(word in str(error) for word in words)
 
 
 def _await_end(job: Job, engine: APIClient, action: RunContainer) -> None:

@@ -9,6 +9,10 @@ from typing import Any
 from orchestrator.transport.fakeobjects import ApiError, Call, FakeEngine, FakeObjects, Raw
 
 CLASH = "driver failed programming external connectivity on endpoint {}: Bind for 0.0.0.0:{} failed: {}"
+ATTACHED_LATE = (
+    "attaching to network failed, make sure your network options are correct and check manager logs: "
+    "context deadline exceeded"
+)
 NO_PROGRAM = (
     "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: "
     'unable to start container process: exec: "{}": executable file not found in $PATH: unknown'
@@ -78,6 +82,9 @@ class FakeContainers(FakeObjects):
         network = raw["HostConfig"]["NetworkMode"]
         error = "" if self._reaches(call.engine, network) else f"network {network} not found"
         clash = _ports_of(raw) & self._bound(call.engine)
+        if call.engine.slow_attachments and network not in call.engine.local:
+            call.engine.slow_attachments -= 1
+            raise ApiError(500, ATTACHED_LATE)
         program = next(iter(raw["Config"].get("Cmd") or ()), "")
         if program.startswith("-"):
             raw["State"] |= {"ExitCode": 127, "Error": NO_PROGRAM.format(program)}

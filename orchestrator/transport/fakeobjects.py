@@ -41,6 +41,7 @@ class FakeEngine:
 
     ``containers`` are the plain ones and ``local`` the networks of this engine alone, by name. ``ending`` maps names of
     containers that end at once to their exit codes, ``registry`` references that can be pulled to ids.
+    ``slow_attachments`` is how often attaching a container to an overlay takes too long.
     """
 
     name: str
@@ -52,6 +53,7 @@ class FakeEngine:
     containers: dict[str, Raw] = field(default_factory=dict)
     local: dict[str, Raw] = field(default_factory=lambda: {name: _predefined(name) for name in PREDEFINED_NETWORKS})
     ending: dict[str, int] = field(default_factory=dict)
+    slow_attachments: int = 0
     registry: dict[str, str] = field(default_factory=dict)
 
 

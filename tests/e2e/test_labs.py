@@ -93,9 +93,11 @@ class Labs:
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
     def up(cls, cluster: Lab) -> Iterator[None]:
-        cluster.run("up", *cls.labs).ok()
-        yield
-        cluster.run("down", *cls.labs).ok()
+        try:
+            cluster.run("up", *cls.labs).ok()
+            yield
+        finally:
+            cluster.run("down", *cls.labs).ok()
 
     def test_all_checks_pass(self, cluster: Lab) -> None:
         report = cluster.json("verify", *self.labs)

@@ -73,6 +73,12 @@ def test_the_engine_is_asked_for_just_that(running):
     assert raw["Config"]["Image"] == "sha256:aa"
 
 
+def test_a_busy_swarm_attaches_a_container_at_the_next_try(carry_out, formed, hosts):
+    formed.engines["n3"].slow_attachments = 2
+    carry_out(CreateNetwork(replace(NETWORK, attachable=True)), RunContainer("n3", replace(A1, network="mesh_net")))
+    assert [live.state for live in see(hosts, "n3").plain] == ["running"]
+
+
 def test_a_container_on_an_overlay(carry_out, formed, hosts):
     carry_out(CreateNetwork(replace(NETWORK, attachable=True)), RunContainer("n3", replace(A1, network="mesh_net")))
     assert [list(live.networks) for live in see(hosts, "n3").plain] == [["mesh_net"]]
