@@ -8,6 +8,7 @@ wanted is done. Each returns whether it changed something.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from docker import APIClient
@@ -34,6 +35,9 @@ START_SECONDS = 180
 Its answer comes when the first process runs; attaching to an overlay asks a manager before, and an emulated machine
 that starts several at once takes more than the minute that every other call gets.
 """
+
+
+_ATTACHED_LATE = r"attaching to network failed.*context deadline exceeded|network [0-9a-z]{25} not found"
 
 
 def create_bridge(job: Job, action: CreateBridge) -> bool:
@@ -116,9 +120,11 @@ def _create_and_start(job: Job, engine: APIClient, action: RunContainer) -> None
 
 
 def _attached_too_late(error: BaseException) -> bool:
-    """Whether the swarm did not give an overlay's address within the engine's 20 s: a busy node does the next time."""
-    words = ("attaching to network failed", "context deadline exceeded")
-    return isinstance(error, APIError) and all(word in str(error) for word in words)
+    """Whether the swarm did not attach an overlay within the engine's 20 s: a busy node does the next time.
+
+    An engine that has given up has forgotten the network by then, and calls it by its id, as it knew it before.
+    """
+    return isinstance(error, APIError) and re.search(_ATTACHED_LATE, str(error)) is not None
 
 
 def _await_end(job: Job, engine: APIClient, action: RunContainer) -> None:

@@ -60,12 +60,6 @@ def sandbox(cluster: Lab, node: str, container: str) -> str:
     return key
 
 
-def nodes_with(cluster: Lab, service: str) -> list[str]:
-    """The nodes on which tasks of a service run."""
-    words = f"docker service ps {service} --filter desired-state=running --format '{{{{.Node}}}}'"
-    return sorted(set(cluster.shell("n1", words).split()))
-
-
 @contextmanager
 def stack(cluster: Lab, file: Path, text: str) -> Iterator[None]:
     """A Compose file of somebody's own that is up meanwhile."""
@@ -136,52 +130,6 @@ class TestContainers(Labs):
         cluster.run("verify", *self.labs).ok()
 
 
-class TestOverlays(Labs):
-    """Networks across nodes, and datagrams through the mesh."""
-
-    labs = ("overlay", "udp")
-
-    def test_a_name_server_that_does_not_answer(self, cluster: Lab) -> None:
-        node = nodes_with(cluster, "overlay_web")[-1]
-        inside = f"nsenter --net={sandbox(cluster, node, 'overlay_web')} iptables -t raw"
-        rule = "OUTPUT -d 127.0.0.11 -j DROP"
-        with cluster.broken(node, f"{inside} -I {rule}", f"{inside} -D {rule}"):
-            found = the_failures(cluster, "overlay")
-        assert {(one.kind, one.nodes) for one in found} == {("names", frozenset({node}))}
-
-    def test_a_smaller_mtu_on_one_side(self, cluster: Lab) -> None:
-        node = nodes_with(cluster, "overlay_web")[0]
-        inside = f"nsenter --net={sandbox(cluster, node, 'overlay_web')} ip link set eth0 mtu"
-        with cluster.broken(node, f"{inside} 1400", f"{inside} 1450"):
-            found = the_failures(cluster, "overlay")
-        assert {one.kind for one in found} == {"payload"}
-        assert all(node in one.nodes for one in found)
-        assert any("1450 bytes does not arrive" in one.reason for one in found)
-
-    def test_datagrams_that_are_dropped(self, cluster: Lab) -> None:
-        rule = "PREROUTING -i eth1 -p udp --dport 9000 -j DROP"
-        with cluster.broken("n3", f"iptables -t raw -I {rule}", f"iptables -t raw -D {rule}"):
-            found = the_failures(cluster, "udp")
-        assert {(one.kind, one.subject) for one in found} == {("udp", "n1 → n3"), ("udp", "n2 → n3")}
-        assert all("n3" in one.nodes for one in found)
-
-    def test_a_network_on_a_node_without_a_task(self, cluster: Lab) -> None:
-        (node,) = {"n1", "n2", "n3"} - {*nodes_with(cluster, "overlay_web"), "n1", "n2"} or {""}
-        if not node:
-            pytest.skip("the scheduler put a task on every node that has no container of the lab")
-        line = "docker run -d --name stray --network overlay_wide swarm-mesh-lab/nginx:1"
-        with cluster.broken(node, line, "docker rm -f stray"):
-            (found,) = the_failures(cluster, "overlay")
-        assert (found.kind, found.nodes) == ("network", {node})
-
-    def test_a_task_too_few(self, cluster: Lab) -> None:
-        cluster.shell("n1", "docker service scale overlay_web=1")
-        found = the_failures(cluster, "overlay")
-        assert "tasks" in {one.kind for one in found}
-        cluster.run("up", "overlay").ok()
-        cluster.run("verify", "overlay").ok()
-
-
 class TestNames(Labs):
     """Names, and networks that are apart."""
 
@@ -224,9 +172,3 @@ services:
     image: swarm-mesh-lab/nginx:1
     ports: ["8111:80"]
 """
-
-
-class TestOnTheWire(Labs):
-    """Encryption, and ports past the mesh."""
-
-    labs = ("encrypted", "host-publish")

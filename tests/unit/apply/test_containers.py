@@ -13,7 +13,8 @@ from orchestrator.model.lab import Bridge, Container, Port, Protocol, PublishMod
 from orchestrator.model.labels import CLUSTER
 from orchestrator.model.plan import CreateBridge, CreateNetwork, RemoveBridge, RemoveContainer, RunContainer
 from orchestrator.observe import observe_node
-from orchestrator.transport.fakecontainers import FakeContainers
+from orchestrator.transport import fakecontainers
+from orchestrator.transport.fakecontainers import ATTACHED_LATE, FakeContainers
 
 BLUE = Bridge("blue", "mesh_blue", (), "172.28.1.0/24", labels=OURS)
 A1 = Container(
@@ -73,7 +74,9 @@ def test_the_engine_is_asked_for_just_that(running):
     assert raw["Config"]["Image"] == "sha256:aa"
 
 
-def test_a_busy_swarm_attaches_a_container_at_the_next_try(carry_out, formed, hosts):
+@pytest.mark.parametrize("words", [ATTACHED_LATE, "network j03kvbzieeq5oz6oogpbx3jix not found"])
+def test_a_busy_swarm_attaches_a_container_at_the_next_try(carry_out, formed, hosts, monkeypatch, words):
+    monkeypatch.setattr(fakecontainers, "ATTACHED_LATE", words)
     formed.engines["n3"].slow_attachments = 2
     carry_out(CreateNetwork(replace(NETWORK, attachable=True)), RunContainer("n3", replace(A1, network="mesh_net")))
     assert [live.state for live in see(hosts, "n3").plain] == ["running"]
