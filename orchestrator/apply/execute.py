@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
@@ -32,7 +32,6 @@ class _Run:
 
     site: Site
     steps: dict[str, Step]
-    started: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     failures: dict[str, BaseException] = field(default_factory=dict)
@@ -42,10 +41,10 @@ class _Run:
         with self.site.context.step(step.id, step.summary, node=node, reason=step.reason) as progress:
             return carry_out(Job(self.site, progress), step.action)
 
-    def coming(self) -> set[str]:
+    def coming(self, running: Collection[Step]) -> set[str]:
         """The services whose tasks are not all there yet."""
-        ended = {*self.changed, *self.unchanged, *self.failures}
-        return coming_services(self.steps.values(), {*self.started} - self.failures.keys(), ended)
+        done = {*self.changed, *self.unchanged}
+        return coming_services(self.steps.values(), done | {step.id for step in running}, done | self.failures.keys())
 
     def finish(self, step: Step, future: Future[bool]) -> bool:
         """Write down how a step ended; whether those after it may start."""
@@ -84,9 +83,8 @@ def apply_plan(
         ready: list[Step] = []
         while True:
             ready += [run.steps[step] for step in sorter.get_ready()]
-            while step := next_step(ready, running.values(), run.coming(), services=max(1, len(hosts))):
+            while step := next_step(ready, running.values(), run.coming(running.values()), len(hosts)):
                 ready.remove(step)
-                run.started.append(step.id)
                 running[pool.submit(run.carry_out, step)] = step
             if not running:
                 break
