@@ -19,6 +19,14 @@ def step(name: str, *after: str, action=None) -> Step:
     return Step(name, action or leave(name), f"do {name}", f"why {name}", after)
 
 
+def services(number: int) -> Plan:
+    """So many services to create, each waited for."""
+    names = [f"s{one}" for one in range(number)]
+    made = [Step(f"service {name}", CreateService(Service(name, name, "web:1")), "", "") for name in names]
+    awaited = [Step(f"await {name}", AwaitService(name), "", "", (f"service {name}",)) for name in names]
+    return Plan((*made, *awaited))
+
+
 @pytest.fixture
 def played(monkeypatch):
     """Steps that do nothing but note their start; ``failing`` maps a step's node to its error."""
@@ -80,10 +88,7 @@ def test_no_more_services_come_up_at_once_than_there_are_nodes(carry_out, hosts,
         return True
 
     monkeypatch.setattr(execute, "carry_out", act)
-    names = [f"s{number}" for number in range(12)]
-    made = [Step(f"service {name}", CreateService(Service(name, name, "web:1")), "", "") for name in names]
-    awaited = [Step(f"await {name}", AwaitService(name), "", "", (f"service {name}",)) for name in names]
-    assert len(carry_out(plan=Plan((*made, *awaited))).changed) == 24
+    assert len(carry_out(plan=services(12)).changed) == 24
     assert most <= len(hosts)
 
 
@@ -92,11 +97,23 @@ def test_a_service_that_cannot_be_made_keeps_none_from_coming(carry_out, monkeyp
         raise NodeError("broken", node="n1")
 
     monkeypatch.setattr(execute, "carry_out", act)
-    names = [f"s{number}" for number in range(12)]
-    made = [Step(f"service {name}", CreateService(Service(name, name, "web:1")), "", "") for name in names]
-    awaited = [Step(f"await {name}", AwaitService(name), "", "", (f"service {name}",)) for name in names]
     with pytest.raises(NodeError, match="12 steps of 24 failed"):
-        carry_out(plan=Plan((*made, *awaited)))
+        carry_out(plan=services(12))
+
+
+def test_a_service_that_does_not_come_up_makes_room_for_others(carry_out, hosts, monkeypatch):
+    together = threading.Barrier(len(hosts), timeout=5)
+
+    def act(job, action):
+        if isinstance(action, CreateService):
+            together.wait()
+            return True
+        raise NodeError("late", node="n1")
+
+    monkeypatch.setattr(execute, "carry_out", act)
+    number = 2 * len(hosts)
+    with pytest.raises(NodeError, match=f"{number} steps of {2 * number} failed"):
+        carry_out(plan=services(number))
 
 
 def test_each_step_is_told_with_its_node_and_reason(carry_out, played, events):
