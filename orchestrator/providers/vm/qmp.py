@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,27 +20,38 @@ Command = tuple[str, Mapping[str, Any]]
 _PATIENCE = 20.0
 
 
-def execute(socket: Path, *commands: Command, node: str = "") -> list[Any]:
+def execute(path: Path, *commands: Command, node: str = "") -> list[Any]:
     """Run QMP commands one after the other on one connection; their answers.
 
     Raises ``EnvironmentProblem`` where nobody listens, an answer takes longer than 20 seconds, or QEMU
     refuses a command.
     """
     try:
-        with short_path(socket) as path:
-            return asyncio.run(asyncio.wait_for(_converse(path, commands), _PATIENCE))
+        with short_path(path) as address:
+            return asyncio.run(asyncio.wait_for(_converse(address, commands), _PATIENCE))
     except (QMPError, EOFError, OSError, TimeoutError) as error:
         names = ", ".join(name for name, _ in commands)
         raise EnvironmentProblem(
             f"QEMU does not carry out {names}: {str(error) or type(error).__name__}",
             node=node,
-            hint=f"QEMU's messages are in {socket.parent / 'qemu.log'}",
+            hint=f"QEMU's messages are in {path.parent / 'qemu.log'}",
         ) from error
 
 
-async def _converse(path: str, commands: tuple[Command, ...]) -> list[Any]:
+def listens(path: Path) -> bool:
+    """Whether somebody listens at the socket. That its file exists is true some moments before."""
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            with short_path(path) as address:
+                client.connect(address)
+        except OSError:
+            return False
+        return True
+
+
+async def _converse(address: str, commands: tuple[Command, ...]) -> list[Any]:
     client = QMPClient()
-    await client.connect(path)
+    await client.connect(address)
     try:
         return [await client.execute(name, dict(arguments)) for name, arguments in commands]
     finally:

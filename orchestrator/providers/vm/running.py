@@ -37,7 +37,7 @@ class Running:
     def await_socket(self, context: Context, pid: int, patience: float = 20.0) -> None:
         """Wait until QEMU listens for commands. Raises ``EnvironmentProblem`` where it ends instead."""
         for _ in range(int(patience / _POLL)):
-            if (self.folder / SOCKET).exists():
+            if qmp.listens(self.folder / SOCKET):
                 return
             if not processes.alive(pid):
                 break

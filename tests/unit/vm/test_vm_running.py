@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from vm_standins import HANG_UP, STOP_AT_ONCE, Impatient, spec
+from vm_standins import HANG_UP, LISTEN, STOP_AT_ONCE, Impatient, spec
 
 from orchestrator.errors import EnvironmentProblem, Interrupted
 from orchestrator.providers.vm import processes, qmp, running
@@ -144,6 +144,17 @@ def test_an_old_socket_is_not_taken_for_the_new_machine(context, tmp_path, progr
         running.start(context, "n1", tmp_path, spec(label=f"{tmp_path}/"))
 
 
+def test_a_machine_has_started_when_it_listens_and_not_before(tmp_path, program):
+    """The file of the socket is there first."""
+    program("qemu-system-x86_64", f": > {SOCKET}; {STOP_AT_ONCE}")
+    label = running.label_of(tmp_path)
+    try:
+        with pytest.raises(Interrupted):
+            running.start(Impatient(lambda _: None), "n1", tmp_path, spec(label=label))
+    finally:
+        processes.end(processes.find(label))
+
+
 def test_a_start_that_is_cancelled_leaves_a_machine_that_can_be_found(tmp_path, program):
     program("qemu-system-x86_64", STOP_AT_ONCE)
     label = running.label_of(tmp_path)
@@ -161,7 +172,7 @@ def test_a_temporary_machine_is_gone_however_its_start_ends(tmp_path, program):
 
 
 def test_a_temporary_machine_is_gone_when_its_body_fails(context, tmp_path, program):
-    program("qemu-system-x86_64", f": > {SOCKET}; {STOP_AT_ONCE}")
+    program("qemu-system-x86_64", LISTEN)
     label, seen = running.label_of(tmp_path), []
 
     def fail():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socketserver
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.model.inventory import VmShape
-from orchestrator.providers.vm.machine import Boot, MachineSpec
+from orchestrator.providers.vm.machine import SOCKET, Boot, MachineSpec
 from orchestrator.providers.vm.qmp import short_path
 from orchestrator.runtime.context import Context
 
@@ -22,6 +23,10 @@ HANG_UP = object()
 
 STOP_AT_ONCE = "kill -STOP $$"
 """Script of a program that stays, with its arguments, until it is killed."""
+
+_LISTEN = f"import signal, socket; s = socket.socket(socket.AF_UNIX); s.bind('{SOCKET}'); s.listen(); signal.pause()"
+LISTEN = f'exec {sys.executable} -S -c "{_LISTEN}" "$@"'
+"""Script of a program that listens for commands, with its arguments, until it is killed."""
 
 
 class Impatient(Context):
