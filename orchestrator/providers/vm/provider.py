@@ -34,6 +34,7 @@ from orchestrator.providers.vm.image import NodeImage, clean_leftovers
 from orchestrator.providers.vm.keys import new_key_pair
 from orchestrator.providers.vm.machine import CONSOLE, DISK, LAN_DEVICE, UNPLUGGED, Boot, MachineSpec, Memory
 from orchestrator.providers.vm.running import Running
+from orchestrator.providers.vm.sockets import listens
 from orchestrator.runtime import paths
 from orchestrator.runtime.context import Context
 from orchestrator.runtime.fanout import fan_out
@@ -252,7 +253,7 @@ class VmProvider:
         command = ["vde_switch", "-sock", str(folder), "-mod", "600", "-daemon"]
         pid = processes.start(command, self._root, "switch.log", "the cluster LAN")
         for _ in range(500):
-            if (folder / "ctl").exists():
+            if listens(folder / "ctl"):
                 return
             if not processes.alive(pid) and not processes.find(str(folder)):
                 break

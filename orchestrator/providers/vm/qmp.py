@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ from qemu.qmp import QMPClient
 from qemu.qmp.error import QMPError
 
 from orchestrator.errors import EnvironmentProblem
+from orchestrator.providers.vm.sockets import short_path
 
 Command = tuple[str, Mapping[str, Any]]
 
@@ -38,17 +36,6 @@ def execute(path: Path, *commands: Command, node: str = "") -> list[Any]:
         ) from error
 
 
-def listens(path: Path) -> bool:
-    """Whether somebody listens at the socket. That its file exists is true some moments before."""
-    with socket.socket(socket.AF_UNIX) as client:
-        try:
-            with short_path(path) as address:
-                client.connect(address)
-        except OSError:
-            return False
-        return True
-
-
 async def _converse(address: str, commands: tuple[Command, ...]) -> list[Any]:
     client = QMPClient()
     await client.connect(address)
@@ -56,13 +43,3 @@ async def _converse(address: str, commands: tuple[Command, ...]) -> list[Any]:
         return [await client.execute(name, dict(arguments)) for name, arguments in commands]
     finally:
         await client.disconnect()
-
-
-@contextmanager
-def short_path(path: Path) -> Iterator[str]:
-    """A path to the same file that fits into a UNIX socket address (108 bytes), however deep the folder lies."""
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)

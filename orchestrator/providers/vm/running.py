@@ -13,6 +13,7 @@ from orchestrator.errors import EnvironmentProblem
 from orchestrator.providers.vm import processes, qmp
 from orchestrator.providers.vm.files import MANAGEMENT_ADDRESS
 from orchestrator.providers.vm.machine import CONSOLE, LOG, SOCKET, MachineSpec, command_line
+from orchestrator.providers.vm.sockets import listens
 from orchestrator.runtime.context import Context
 
 _FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+(\d+)")
@@ -37,7 +38,7 @@ class Running:
     def await_socket(self, context: Context, pid: int, patience: float = 20.0) -> None:
         """Wait until QEMU listens for commands. Raises ``EnvironmentProblem`` where it ends instead."""
         for _ in range(int(patience / _POLL)):
-            if qmp.listens(self.folder / SOCKET):
+            if listens(self.folder / SOCKET):
                 return
             if not processes.alive(pid):
                 break

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from vm_standins import LISTEN, STOP_AT_ONCE, QmpServer
+from vm_standins import STOP_AT_ONCE, QmpServer, listening
 
 from orchestrator.errors import EnvironmentProblem, NodeError
 from orchestrator.model.inventory import Inventory, NodeConfig, ProviderKind, Role, VmShape
@@ -21,7 +21,7 @@ NODES = tuple(
     NodeConfig(name, Role.MANAGER, advertise_addr=f"192.168.90.{place}", vm=VmShape())
     for place, name in enumerate(("n1", "n10"), 11)
 )
-SWITCH = f'mkdir "$2"; : > "$2/ctl"; {STOP_AT_ONCE}'
+SWITCH = f'mkdir "$2"; {listening("$2/ctl")}'
 
 
 def inventory(*nodes: NodeConfig) -> Inventory:
@@ -142,7 +142,7 @@ def test_files_that_cannot_be_deleted_are_told(provider, context, state, monkeyp
 
 def test_a_stopped_node_boots_from_the_image_below_its_disk(context, state, golden, program):
     program("vde_switch", SWITCH)
-    program("qemu-system-x86_64", f'echo "$*" >> qemu.log; echo {READY} >> {CONSOLE}; {LISTEN}')
+    program("qemu-system-x86_64", f'echo "$*" >> qemu.log; echo {READY} >> {CONSOLE}; {listening(SOCKET)}')
     old = golden.folder.parent.with_name("old") / "golden-0"
     old.mkdir(parents=True)
     (old / "golden.json").write_text('{"id": "zero"}')

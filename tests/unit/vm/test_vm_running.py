@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from vm_standins import HANG_UP, LISTEN, STOP_AT_ONCE, Impatient, spec
+from vm_standins import HANG_UP, STOP_AT_ONCE, Impatient, listening, spec
 
 from orchestrator.errors import EnvironmentProblem, Interrupted
 from orchestrator.providers.vm import processes, qmp, running
@@ -172,7 +172,7 @@ def test_a_temporary_machine_is_gone_however_its_start_ends(tmp_path, program):
 
 
 def test_a_temporary_machine_is_gone_when_its_body_fails(context, tmp_path, program):
-    program("qemu-system-x86_64", LISTEN)
+    program("qemu-system-x86_64", listening(SOCKET))
     label, seen = running.label_of(tmp_path), []
 
     def fail():

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.model.inventory import VmShape
-from orchestrator.providers.vm.machine import SOCKET, Boot, MachineSpec
-from orchestrator.providers.vm.qmp import short_path
+from orchestrator.providers.vm.machine import Boot, MachineSpec
+from orchestrator.providers.vm.sockets import short_path
 from orchestrator.runtime.context import Context
 
 GREETING = {"QMP": {"version": {"qemu": {"micro": 0, "minor": 2, "major": 7}, "package": ""}, "capabilities": []}}
@@ -24,9 +24,11 @@ HANG_UP = object()
 STOP_AT_ONCE = "kill -STOP $$"
 """Script of a program that stays, with its arguments, until it is killed."""
 
-_LISTEN = f"import signal, socket; s = socket.socket(socket.AF_UNIX); s.bind('{SOCKET}'); s.listen(); signal.pause()"
-LISTEN = f'exec {sys.executable} -S -c "{_LISTEN}" "$@"'
-"""Script of a program that listens for commands, with its arguments, until it is killed."""
+
+def listening(path: str) -> str:
+    """Script of a program that listens at a UNIX socket, with its arguments, until it is killed."""
+    code = f"import signal, socket; s = socket.socket(socket.AF_UNIX); s.bind('{path}'); s.listen(); signal.pause()"
+    return f'exec {sys.executable} -S -c "{code}" "$@"'
 
 
 class Impatient(Context):
