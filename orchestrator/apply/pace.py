@@ -1,6 +1,7 @@
 """How much may start at once: a node that starts many containers at a time answers nobody meanwhile.
 
 Its heartbeats come too late then, the managers take it for down and start its tasks elsewhere, which makes it worse.
+Plain containers come after the services: the engine asks a manager to attach one to an overlay, for 20 s at most.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ CONTAINERS_PER_NODE = 2
 
 
 def next_step(ready: Sequence[Step], running: Collection[Step], coming: Collection[str], services: int) -> Step | None:
-    """The step to start now, the first that may; ``None`` to wait for one that runs.
+    """The step to start now, the first that may, containers last; ``None`` to wait for one that runs.
 
     ``coming`` are services whose tasks are not all there yet, of which there may be ``services`` (one at least). Where
     nothing runs something is started in any case.
     """
-    for step in ready:
+    for step in sorted(ready, key=lambda step: isinstance(step.action, RunContainer)):
         if _may_start(step, running, coming, services):
             return step
     return ready[0] if ready and not running else None
@@ -31,7 +32,7 @@ def _may_start(step: Step, running: Collection[Step], coming: Collection[str], s
             return len(coming) < services
         case RunContainer(node=node):
             starting = [one.action for one in running if isinstance(one.action, RunContainer)]
-            return sum(action.node == node for action in starting) < CONTAINERS_PER_NODE
+            return not coming and sum(action.node == node for action in starting) < CONTAINERS_PER_NODE
         case _:
             return True
 

@@ -1,4 +1,4 @@
-"""The ``ssh`` provider against hosts that somebody else made (machines without a swarm, reached over their sshd)."""
+"""The ``ssh`` provider against hosts that somebody else made (machines reached over their sshd): three managers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.e2e.conftest import make_lab
 from tests.e2e.lab_command import Lab
 
 NODE = """  - name: h{number}
-    role: {role}
+    role: manager
     advertise_addr: {address}
     ssh: {{host: 127.0.0.1, port: {port}, user: root, key: {key}, known_hosts: {known_hosts}}}
 """
@@ -37,7 +37,6 @@ def hosts(workshop: Path) -> Iterator[tuple[Lab, Path]]:
         nodes = "".join(
             NODE.format(
                 number=number,
-                role="manager" if number == 1 else "worker",
                 address=inventory.nodes[number - 1].advertise_addr,
                 port=address.port,
                 key=address.key,
@@ -70,6 +69,8 @@ def test_hosts_are_afterwards_as_found(hosts: tuple[Lab, Path]) -> None:
     report = lab.json("verify")
     assert report["verdict"] == "pass"
     assert {cell["vantage"] for cell in report["ports"][0]["cells"]} == {"h1", "h2", "h3"}
+    managers = lab.shell("h3", "docker node ls --format '{{.ManagerStatus}}'")
+    assert sorted(managers.split()) == ["Leader", "Reachable", "Reachable"]
     assert lab.json("up")["steps"] == []
     lab.run("down").ok()
     for host in ("h1", "h2", "h3"):

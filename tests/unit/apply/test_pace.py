@@ -45,6 +45,12 @@ def test_containers_wait_for_those_of_their_own_node():
     assert next_step([container("late")], running[1:], set(), 1) == container("late")
 
 
+def test_containers_come_after_the_services():
+    assert next_step([container("late"), create("a")], [], set(), 3) == create("a")
+    assert next_step([container("late")], [awaiting("a")], {"a"}, 3) is None
+    assert next_step([container("late")], [awaiting("a")], set(), 3) == container("late")
+
+
 def test_where_nothing_runs_something_is_started():
     assert next_step([create("c")], [], {"a", "b"}, 2) == create("c")
 
