@@ -59,6 +59,11 @@ class _Pair:
     peer: str
 
     @property
+    def nodes(self) -> tuple[str, str]:
+        """The sending and the receiving node."""
+        return self.sender.node, self.target.node
+
+    @property
     def marker(self) -> str:
         """The path by which these requests are known."""
         return f"lab-{self.sender.task}-to-{self.target.task}"
@@ -75,7 +80,7 @@ class _Seen:
 
 
 class EncryptionCheck(Check):
-    """What one task of `service` sends to another on another node leaves its node as ESP, and can be read nowhere.
+    """What tasks of `service` on two nodes send each other leaves both nodes as ESP, and can be read nowhere.
 
     The same capture of `control_service`, whose network is not encrypted, has to show its requests in clear:
     without that proof that the capture sees anything, the check is inconclusive. It needs tcpdump on the node.
@@ -89,15 +94,20 @@ class EncryptionCheck(Check):
     port: int = Field(default=80, ge=1, le=65535, description="TCP port of both services. Default: 80.")
 
     def plan(self, topology: Topology) -> Sequence[Item]:
-        """One item: the first two nodes on which both services have tasks."""
-        subject = f"{self.service} on {self.network}, beside {self.control_service} on {self.control_network}"
+        """One item for each direction between the first two nodes on which both services have tasks."""
+        found: dict[tuple[str, str], tuple[_Pair, _Pair]] = {}
         for secret in _pairs(topology, self.service, self.network):
             for control in _pairs(topology, self.control_service, self.control_network):
-                if (secret.sender.node, secret.target.node) == (control.sender.node, control.target.node):
-                    return [self._item(topology, subject, secret, control)]
-        return [Item(subject, unasked="there are no two nodes on which both services have tasks to ask from")]
+                if secret.nodes == control.nodes:
+                    found.setdefault(secret.nodes, (secret, control))
+        if not found:
+            subject = f"{self.service} on {self.network}, beside {self.control_service} on {self.control_network}"
+            return [Item(subject, unasked="there are no two nodes on which both services have tasks to ask from")]
+        first = next(iter(found))
+        return [self._item(topology, *found[nodes]) for nodes in (first, first[::-1]) if nodes in found]
 
-    def _item(self, topology: Topology, subject: str, secret: _Pair, control: _Pair) -> Item:
+    def _item(self, topology: Topology, secret: _Pair, control: _Pair) -> Item:
+        subject = f"{self.service} on {self.network}, {' → '.join(secret.nodes)}, beside {self.control_service}"
         node = topology.vantage(secret.sender.node)
         inspect = Inspect(node, "network", topology.network_name(self.network))
         captures = (self._capture(topology, pair) for pair in (secret, control))
@@ -112,7 +122,7 @@ class EncryptionCheck(Check):
     def judge(self, item: Item, replies: Replies) -> CheckResult:
         """The one must be hidden where the other can be read."""
         secret, control = item.about
-        node, other = secret.sender.node, secret.target.node
+        node, other = secret.nodes
         inspected, *told = (replies[question] for question in item.questions)
         captures = [of_kind(one, Told) for one in told]
         if broken := next((one for one in captures if one.exit_code), None):

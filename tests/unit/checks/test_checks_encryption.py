@@ -23,8 +23,8 @@ CLEAR = Told(0, f"{OPEN}answered\n{CONTROL_CLEAR}")
 
 
 def item(**options):
-    (only,) = CHECK.plan(topology(**options))
-    return only
+    """What is asked in the first direction."""
+    return CHECK.plan(topology(**options))[0]
 
 
 def test_both_captures_are_made_on_the_same_node_between_the_same_nodes():
@@ -34,6 +34,22 @@ def test_both_captures_are_made_on_the_same_node_between_the_same_nodes():
     assert (secret.vantage.node, secret.vantage.namespace) == ("n1", "")
     assert secret.argv[-5:] == ("/ns/safe1", "10.0.8.4", "80", "192.168.90.12", "lab-safe1-to-safe2")
     assert control.argv[-5:] == ("/ns/web1", "10.0.9.4", "80", "192.168.90.12", "lab-web1-to-web2")
+
+
+def test_both_directions_are_asked():
+    there, back = CHECK.plan(topology())
+    assert (there.subject, back.subject) == (
+        "safe on sealed, n1 → n2, beside web",
+        "safe on sealed, n2 → n1, beside web",
+    )
+    inspect, secret, control = back.questions
+    assert {inspect.vantage.node, secret.vantage.node, control.vantage.node} == {"n2"}
+    assert secret.argv[-5:] == ("/ns/safe2", "10.0.8.3", "80", "192.168.90.11", "lab-safe2-to-safe1")
+
+
+def test_a_direction_from_which_nothing_can_be_asked_is_left_out():
+    (back,) = CHECK.plan(topology(unseen=("safe1",)))
+    assert "n2 → n1" in back.subject
 
 
 @pytest.mark.parametrize(
