@@ -15,6 +15,7 @@ from orchestrator.providers.vm.files import MANAGEMENT_ADDRESS
 from orchestrator.providers.vm.golden import Golden
 from orchestrator.providers.vm.identity import Identity, identity_script
 from orchestrator.providers.vm.keys import new_key_pair
+from orchestrator.providers.vm.lan import lan_at
 from orchestrator.providers.vm.machine import MachineSpec, Memory, command_line
 from orchestrator.runtime.paths import write_atomic
 
@@ -36,6 +37,7 @@ def prepare(bench: Bench, golden: Golden, folder: Path) -> None:
     }
     lines = [f"{name}={shlex.quote(value)}" for name, value in values.items()]
     lines.append(f"NODES=({' '.join(ports)})")
+    lines.append(f"SWITCH=({shlex.join(lan_at(folder / 'switch').command)})")
     lines.append(f"declare -A PORT=({' '.join(f'[{name}]={port}' for name, port in ports.items())})")
     lines.append(f"declare -A ADDRESS=({' '.join(f'[{node.name}]={node.advertise_addr}' for node in nodes)})")
     lines += [machine_function(node, golden, folder, ports[node.name]) for node in nodes]
@@ -51,7 +53,7 @@ def machine_function(node: NodeConfig, golden: Golden, folder: Path, port: int) 
         shape=golden.shape,
         accel=golden.accel.name,
         boot=golden.boot,
-        lan=str(folder / "switch"),
+        lan=lan_at(folder / "switch").netdev,
         memory=Memory(golden.memory, shared=False),
         incoming=True,
     )

@@ -76,7 +76,8 @@ everywhere() { # FUNCTION NODE…: on all these nodes at once; fails if one does
 MANAGER=${NODES[0]}
 
 echo "resume"
-vde_switch -sock "$FOLDER/switch" -mod 600 -daemon > "$FOLDER/switch.log" 2>&1
+"${SWITCH[@]}" > "$FOLDER/switch.log" 2>&1 &
+for _ in {1..1000}; do [[ -e $FOLDER/switch/ctl ]] && break; sleep 0.01; done
 everywhere resume "${NODES[@]}"
 
 echo "swarm"

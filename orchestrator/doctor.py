@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from orchestrator.model.doctor import Finding
+from orchestrator.providers.vm.lan import VDE_SWITCH, qemu_networks, usable_vde
 from orchestrator.runtime import paths
 from orchestrator.runtime.context import Context
 
@@ -24,7 +25,6 @@ QEMU = "qemu-system-x86_64"
 PROGRAMS = {
     QEMU: "qemu-system-x86",
     "qemu-img": "qemu-utils",
-    "vde_switch": "vde2",
     "mmdebstrap": "mmdebstrap",
     "mke2fs": "e2fsprogs",
     "fakeroot": "fakeroot",
@@ -75,6 +75,7 @@ class Sighting:
     state: Path
     qemu_version: str = ""
     qemu_networks: tuple[str, ...] = ()
+    vde_switch: str = ""
     keyring: bool = True
     newuidmap: str = ""
     subordinate_ids: int = 0
@@ -95,7 +96,7 @@ def judge(seen: Sighting) -> list[Finding]:
     """What the sighting means: ``ok`` is ``False`` for what must be mended before ``lab up`` can work."""
     findings = [_python(seen), *(_program(seen, name) for name in PROGRAMS)]
     if seen.programs[QEMU]:
-        findings.append(_qemu_network(seen))
+        findings.append(_lan(seen))
     findings.append(_keyring(seen))
     if seen.uid != 0:
         findings += [_id_mapping(seen), _namespaces(seen)]
@@ -132,13 +133,16 @@ def _program(seen: Sighting, name: str) -> Finding:
     return Finding(name, ok=True, detail=f"{seen.programs[name]}{version}")
 
 
-def _qemu_network(seen: Sighting) -> Finding:
+def _lan(seen: Sighting) -> Finding:
     """Debian builds QEMU with VDE; Ubuntu does not (its vde2 is in universe, says QEMU's debian/control)."""
-    name = "QEMU network vde"
-    if "vde" in seen.qemu_networks:
-        return Finding(name, ok=True, detail="built in")
-    fix = "use Debian's QEMU, or one configured with --enable-vde; or hosts that exist: lab init --provider ssh"
-    return Finding(name, ok=False, detail=f"{QEMU} was built without it (as Ubuntu does)", fix=fix)
+    name = "cluster LAN"
+    if usable_vde(seen.qemu_networks, seen.vde_switch):
+        return Finding(name, ok=True, detail=f"VDE, by {seen.vde_switch}")
+    lack = "vde_switch is not installed" if "vde" in seen.qemu_networks else "QEMU was built without VDE"
+    if "stream" in seen.qemu_networks:
+        return Finding(name, ok=True, detail=f"lab's own switch, as {lack}")
+    detail = f"{lack}, and lab's own switch needs QEMU 7.2 or later"
+    return Finding(name, ok=False, detail=detail, fix=_apt(seen, "qemu-system-x86 vde2"))
 
 
 def _keyring(seen: Sighting) -> Finding:
@@ -225,7 +229,8 @@ def look(context: Context) -> Sighting:
         cache=cache,
         state=state,
         qemu_version=version[1] if version else "",
-        qemu_networks=tuple(_output_of(qemu, "-netdev", "help").split()) if qemu else (),
+        qemu_networks=qemu_networks(),
+        vde_switch=_which(VDE_SWITCH),
         keyring=KEYRING.exists(),
         newuidmap=_which("newuidmap"),
         subordinate_ids=min(subordinate_ids(_text(Path(file)), user, uid) for file in ("/etc/subuid", "/etc/subgid")),

@@ -42,13 +42,18 @@ class Done:
 
 @dataclass(frozen=True)
 class Lab:
-    """``lab`` with an inventory and a state folder of the test's own; the cache is the user's (images are large)."""
+    """``lab`` with an inventory and a state folder of the test's own; the cache is the user's (images are large).
+
+    ``path`` is what it finds programs in.
+    """
 
     inventory: Path
     state: Path
+    path: str = os.environ["PATH"]
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "LAB_STATE_DIR": str(self.state), "NO_COLOR": "1", "COLUMNS": "120"}
+        own = {"LAB_STATE_DIR": str(self.state), "PATH": self.path, "NO_COLOR": "1", "COLUMNS": "120"}
+        return {**os.environ, **own}
 
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "orchestrator", "-i", str(self.inventory), *words]

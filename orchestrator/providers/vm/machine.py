@@ -44,7 +44,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class MachineSpec:
-    """One machine. ``lan`` is the folder of the switch, "" for a cable that leads nowhere.
+    """One machine. ``lan`` is QEMU's ``-netdev`` but for the id; by itself a cable that leads nowhere.
 
     ``incoming`` makes QEMU wait for a saved state instead of booting; ``accel`` is ``kvm`` or ``tcg``.
     """
@@ -53,7 +53,7 @@ class MachineSpec:
     shape: VmShape
     accel: str
     boot: Boot
-    lan: str = ""
+    lan: str = "hubport,hubid=1"
     lan_mac: str = "52:54:00:90:00:00"
     internet: bool = False
     memory: Memory | None = None
@@ -103,8 +103,8 @@ def _network(spec: MachineSpec) -> list[str]:
         f"user,id=management,net={MANAGEMENT}.0/24,host={MANAGEMENT}.2,dns={MANAGEMENT}.3,ipv6=off,"
         f"restrict={restrict},hostfwd=tcp:127.0.0.1:0-{MANAGEMENT_ADDRESS}:22"
     )
-    lan = f"vde,id=lan,sock={spec.lan}" if spec.lan else "hubport,id=lan,hubid=1"
     return [
         *("-netdev", management, "-device", "virtio-net-pci,netdev=management,mac=52:54:00:91:00:01,romfile="),
-        *("-netdev", lan, "-device", f"virtio-net-pci,id={LAN_DEVICE},netdev=lan,mac={spec.lan_mac},romfile="),
+        *("-netdev", f"{spec.lan},id=lan"),
+        *("-device", f"virtio-net-pci,id={LAN_DEVICE},netdev=lan,mac={spec.lan_mac},romfile="),
     ]

@@ -21,6 +21,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from orchestrator.errors import EnvironmentProblem, NodeError
@@ -32,9 +33,9 @@ from orchestrator.providers.vm.golden import Golden, ensure_golden, golden_id, m
 from orchestrator.providers.vm.identity import Identity, identity_script
 from orchestrator.providers.vm.image import NodeImage, clean_leftovers
 from orchestrator.providers.vm.keys import new_key_pair
+from orchestrator.providers.vm.lan import Lan, lan_at
 from orchestrator.providers.vm.machine import CONSOLE, DISK, LAN_DEVICE, UNPLUGGED, Boot, MachineSpec, Memory
 from orchestrator.providers.vm.running import Running
-from orchestrator.providers.vm.sockets import listens
 from orchestrator.runtime import paths
 from orchestrator.runtime.context import Context
 from orchestrator.runtime.fanout import fan_out
@@ -70,7 +71,7 @@ class VmProvider:
         paths.private_dir(self._root / "nodes")
         self._ensure_login_key()
         goldens = {_shape(node): ensure_golden(context, _shape(node)) for node in missing}
-        self._ensure_switch(context)
+        self._lan.ensure(context)
         results = fan_out(missing, lambda node: self._bring_up(context, node, goldens[_shape(node)]))
         for result in results:
             result.get()
@@ -239,28 +240,15 @@ class VmProvider:
             shape=golden.shape,
             accel=golden.accel.name,
             boot=golden.boot,
-            lan=str(self._root / "switch"),
+            lan=self._lan.netdev,
             internet=self._inventory.vm.internet,
             memory=Memory(golden.memory, shared=False) if resume else None,
             incoming=resume,
         )
 
-    def _ensure_switch(self, context: Context) -> None:
-        folder = self._root / "switch"
-        if processes.find(str(folder)):
-            return
-        shutil.rmtree(folder, ignore_errors=True)
-        command = ["vde_switch", "-sock", str(folder), "-mod", "600", "-daemon"]
-        pid = processes.start(command, self._root, "switch.log", "the cluster LAN")
-        for _ in range(500):
-            if listens(folder / "ctl"):
-                return
-            if not processes.alive(pid) and not processes.find(str(folder)):
-                break
-            context.wait(0.01)
-        raise EnvironmentProblem(
-            "vde_switch did not start", details=processes.tail_of(self._root / "switch.log"), hint="run: lab doctor"
-        )
+    @cached_property
+    def _lan(self) -> Lan:
+        return lan_at(self._root / "switch")
 
     def _ensure_login_key(self) -> None:
         if not (self._root / "login_key.pub").exists():

@@ -10,6 +10,7 @@ from benchmarks.baseline import SCRIPT
 PLAN = """
 IMAGE=sha256:1 CONFIG=/dev/null DISK=/golden/disk STATE=/golden/state KEY=/golden/key KNOWN_HOSTS=/golden/known_hosts
 NODES=(n1 n2 n3)
+SWITCH=(switch "$FOLDER/switch")
 declare -A PORT=([n1]=2201 [n2]=2202 [n3]=2203) ADDRESS=([n1]=10.1 [n2]=10.2 [n3]=10.3)
 start_n1() { exec machine; }
 start_n2() { exec machine; }
@@ -26,6 +27,9 @@ while read -r line; do
   esac
 done
 """  # noqa: E501 (shell)
+SWITCH = """#!/bin/sh
+mkdir "$1" && : > "$1/ctl"
+"""
 SSH = """#!/bin/sh
 # Notes what is asked of which node, and fails where the test wants it to.
 case "$*" in *"sh -s"|*"config create"*) cat > /dev/null;; esac
@@ -41,7 +45,7 @@ def by_hand(tmp_path: Path):
     tools, folder = tmp_path / "bin", tmp_path / "hand"
     tools.mkdir()
     folder.mkdir()
-    for name, text in {"machine": MACHINE, "ssh": SSH, "qemu-img": "#!/bin/sh\n", "vde_switch": "#!/bin/sh\n"}.items():
+    for name, text in {"machine": MACHINE, "ssh": SSH, "qemu-img": "#!/bin/sh\n", "switch": SWITCH}.items():
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)
     (folder / "plan.sh").write_text(PLAN)

@@ -20,6 +20,7 @@ from orchestrator.model.inventory import VmShape
 from orchestrator.providers.vm.accel import Accel
 from orchestrator.providers.vm.golden import Golden
 from orchestrator.providers.vm.image import NodeImage
+from orchestrator.providers.vm.lan import lan_at
 from orchestrator.providers.vm.machine import MachineSpec, Memory, command_line
 from orchestrator.runtime.context import Context
 
@@ -117,7 +118,7 @@ def test_the_machine_by_hand_is_the_machine_of_lab(tmp_path):
         capture_output=True, text=True, check=True,
     ).stdout.splitlines()  # fmt: skip
     spec = MachineSpec(
-        f"{tmp_path}/n1/", saved.shape, "tcg", saved.boot, lan=str(tmp_path / "switch"),
+        f"{tmp_path}/n1/", saved.shape, "tcg", saved.boot, lan=lan_at(tmp_path / "switch").netdev,
         memory=Memory(saved.memory, shared=False), incoming=True,
     )  # fmt: skip
     ours = [word.replace("127.0.0.1:0-", "127.0.0.1:2222-") for word in command_line(spec)]

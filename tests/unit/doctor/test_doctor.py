@@ -24,7 +24,8 @@ GOOD = Sighting(
     cache=CACHE,
     state=STATE,
     qemu_version="7.2.22",
-    qemu_networks=("socket", "user", "vde"),
+    qemu_networks=("socket", "user", "stream", "vde"),
+    vde_switch="/usr/bin/vde_switch",
     keyring=True,
     newuidmap="/usr/bin/newuidmap",
     subordinate_ids=65536,
@@ -68,7 +69,13 @@ def test_root_needs_no_sudo_and_no_user_namespace():
     ("changes", "name", "words", "fix"),
     [
         ({"python": (3, 10, 9)}, "Python", "3.10.9; 3.11 or later is needed", "install python3"),
-        ({"qemu_networks": ("socket", "user")}, "QEMU network vde", "as Ubuntu does", "--provider ssh"),
+        ({"qemu_networks": ("socket", "user")}, "cluster LAN", "built without VDE", "install qemu-system-x86 vde2"),
+        (
+            {"qemu_networks": ("socket", "vde"), "vde_switch": ""},
+            "cluster LAN",
+            "vde_switch is not installed, and",
+            "install qemu-system-x86 vde2",
+        ),
         ({"keyring": False}, "Debian's archive keys", "is missing", "install debian-archive-keyring"),
         ({"newuidmap": ""}, "subordinate ids", "newuidmap is not installed", "install uidmap"),
         ({"subordinate_ids": 1000}, "subordinate ids", "give kim 1000 of 65536", "sudo usermod --add-subuids"),
@@ -88,6 +95,18 @@ def test_what_must_be_mended(changes, name, words, fix):
     assert (finding.name, finding.ok) == (name, False)
     assert words in finding.detail
     assert fix in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({}, "VDE, by /usr/bin/vde_switch"),
+        ({"vde_switch": ""}, "lab's own switch, as vde_switch is not installed"),
+        ({"qemu_networks": ("socket", "stream")}, "lab's own switch, as QEMU was built without VDE"),
+    ],
+)
+def test_the_cluster_lan_has_a_switch_either_way(changes, detail):
+    assert Finding("cluster LAN", ok=True, detail=detail) in judge(replace(GOOD, **changes))
 
 
 @pytest.mark.parametrize(("length", "ok"), [(67, True), (68, False), (200, False)])

@@ -12,13 +12,15 @@ from orchestrator.model.inventory import VmShape
 from orchestrator.providers.vm import golden as golden_module
 from orchestrator.providers.vm.accel import Accel
 from orchestrator.providers.vm.golden import _fingerprint
+from orchestrator.providers.vm.lan import Lan
 from orchestrator.providers.vm.machine import Memory, command_line, fixed_arguments
 
 GOLDEN = Path(__file__).parent / "golden"
-RESUMED = spec(lan="/state/lab/vm/switch", memory=Memory(Path("/cache/golden/memory"), shared=False), incoming=True)
+LAN = Lan(Path("/state/lab/vm/switch"), vde=True)
+RESUMED = spec(lan=LAN.netdev, memory=Memory(Path("/cache/golden/memory"), shared=False), incoming=True)
 MACHINES = {
     "resumed": RESUMED,
-    "booted": spec(lan="/state/lab/vm/switch", internet=True),
+    "booted": spec(lan=Lan(LAN.folder, vde=False).netdev, internet=True),
     "golden": spec(memory=Memory(Path("/cache/golden/memory"), shared=True)),
     "kvm": spec(accel="kvm", shape=VmShape(cpus=4, memory=2048)),
 }
@@ -40,7 +42,8 @@ def test_no_machine_touches_the_network_of_its_host(machine):
         for word, after in zip(command_line(machine), command_line(machine)[1:], strict=False)
         if word == "-netdev"
     ]
-    assert {network.partition(",")[0] for network in networks} <= {"user", "vde", "hubport"}
+    assert {network.partition(",")[0] for network in networks} <= {"user", "vde", "stream", "hubport"}
+    assert all("addr.type=unix" in network for network in networks if network.startswith("stream,"))
     (user,) = [network for network in networks if network.startswith("user,")]
     forwards = [part for part in user.split(",") if part.startswith(("hostfwd", "guestfwd", "smb", "tftp"))]
     assert forwards == ["hostfwd=tcp:127.0.0.1:0-192.168.91.15:22"]

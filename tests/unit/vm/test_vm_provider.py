@@ -14,6 +14,7 @@ from orchestrator.providers.vm.accel import Accel
 from orchestrator.providers.vm.files import READY
 from orchestrator.providers.vm.golden import Golden
 from orchestrator.providers.vm.image import NodeImage
+from orchestrator.providers.vm.lan import Lan
 from orchestrator.providers.vm.machine import CONSOLE, SOCKET
 from orchestrator.providers.vm.provider import VmProvider
 
@@ -32,6 +33,12 @@ def inventory(*nodes: NodeConfig) -> Inventory:
 def state(tmp_path):
     """A folder short enough for the sockets of the switch."""
     return tmp_path / "s"
+
+
+@pytest.fixture(autouse=True)
+def vde(monkeypatch):
+    """Whatever QEMU this machine has: the cluster LAN is VDE's."""
+    monkeypatch.setattr(provider_module, "lan_at", lambda folder: Lan(folder, vde=True))
 
 
 @pytest.fixture
@@ -166,7 +173,7 @@ def test_a_node_whose_image_was_rebuilt_does_not_boot_on_another_disk(context, s
 
 def test_a_switch_that_does_not_start_shows_what_it_said(provider, context, golden, program):
     program("vde_switch", "echo 'no room for a socket' >&2; exit 1")
-    with pytest.raises(EnvironmentProblem, match="vde_switch did not start") as told:
+    with pytest.raises(EnvironmentProblem, match="the switch of the cluster LAN did not start") as told:
         provider.ensure(context)
     assert told.value.details == ("no room for a socket",)
 
