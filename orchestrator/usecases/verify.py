@@ -27,9 +27,9 @@ from orchestrator.planning.probes import plan_probes
 from orchestrator.providers.base import Provider
 from orchestrator.runtime.context import Context
 from orchestrator.runtime.state import ClusterState
-from orchestrator.transport.probing import run_probes
 from orchestrator.usecases.altering import altering, run_altering
 from orchestrator.usecases.answering import operator_routes, targets
+from orchestrator.usecases.asking import ask
 from orchestrator.usecases.checking import run_checks
 from orchestrator.usecases.connect import Hosts, connected, unreachable
 from orchestrator.usecases.experiments import Ground
@@ -72,27 +72,27 @@ def verify(
                 deadline=deadline,
                 labs=meshed,
             )
-            observations = run_probes(context, plan.probes, hosts)
-            phase.summary = f"requests: {len(observations)}"
+            asked = ask(context, plan.probes, hosts)
+            phase.summary = f"requests: {len(asked.made)}"
         with context.phase("checks", "Carry out the checks of the labs") as phase:
             reports, questions = run_checks(context, hosts, inventory.nodes, view, chosen)
             phase.summary = f"questions: {questions}"
     report = VerifyReport(
         cluster=inventory.name,
-        ports=judge(plan, observations, view, tolerance=tolerance),
+        ports=judge(plan, asked.counted, view, tolerance=tolerance),
         checks=() if plan.probes or reports or altering(chosen) else (_nothing_to_check(inventory.name),),
         labs=tuple(report for report in reports if report.kind != "mesh"),
         probes=len(plan.probes) + questions,
-        requests=len(observations),
+        requests=len(asked.made),
         seconds=time.monotonic() - started,
     )
-    notes = [*plan.notes, *_absent(routes)]
+    notes = [*plan.notes, *asked.notes, *_absent(routes)]
     if look_only:
         notes += [f"left out: the check {check.kind} of {lab.name}" for lab, check in altering(chosen)]
     elif altering(chosen):
         further = run_altering(Ground(context, inventory, provider), chosen, report)
         report = replace(report, labs=(*report.labs, *further), seconds=time.monotonic() - started)
-    return VerifyOutcome(report, tuple(observations), tuple(notes))
+    return VerifyOutcome(report, asked.made, tuple(notes))
 
 
 def _chosen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,11 @@ def folder(cluster: Lab, node: str) -> Path:
 def test_every_node_answers_for_every_task(cluster: Lab) -> None:
     report = cluster.json("verify")
     assert report["verdict"] == "pass"
-    assert report["requests"] == 20 * (len(NODES) * (len(NODES) + 1) + len(NODES))
+    ways = Counter(seen["probe"] for seen in report["observations"] if seen["outcome"] == "answered")
+    assert len(ways) == len(NODES) * (len(NODES) + 1) + len(NODES)
+    assert min(ways.values()) >= 20
     assert len(report["observations"]) == report["requests"]
-    answers = [seen["answer"] for seen in report["observations"]]
+    answers = [seen["answer"] for seen in report["observations"] if seen["outcome"] == "answered"]
     assert {answer["service"] for answer in answers} == {SERVICE}
     assert len({answer["task"] for answer in answers}) == 2
     assert {answer["node"] for answer in answers} <= set(NODES)
@@ -47,7 +50,7 @@ def test_every_node_answers_for_every_task(cluster: Lab) -> None:
 
 def test_a_node_without_a_task_answers_too(cluster: Lab) -> None:
     report = cluster.json("verify")
-    with_task = {seen["answer"]["node"] for seen in report["observations"]}
+    with_task = {seen["answer"]["node"] for seen in report["observations"]} - {""}
     without = set(NODES) - with_task
     assert without, "two replicas on three nodes leave one without"
     assert {(vantage, entry) for vantage, entry in cells(report, "pass") if entry in without}
@@ -124,8 +127,8 @@ def test_refused_port_points_at_its_node_and_says_refused(cluster: Lab) -> None:
 
 
 def test_a_task_that_hangs_points_at_its_node(cluster: Lab) -> None:
-    where = {seen["answer"]["task"]: seen["answer"]["node"] for seen in cluster.json("verify")["observations"]}
-    task, node = min(where.items())
+    answers = [seen["answer"] for seen in cluster.json("verify")["observations"] if seen["outcome"] == "answered"]
+    task, node = min((answer["task"], answer["node"]) for answer in answers)
     container = cluster.shell(node, f"docker ps -q --filter label=com.docker.swarm.task.id={task}").strip()
     with cluster.broken(node, f"docker pause {container}", f"docker unpause {container}"):
         report = cluster.json("verify", "--requests", "4", "--deadline", "3", code=1)
@@ -157,7 +160,7 @@ def test_an_edit_changes_just_that(cluster: Lab) -> None:
     assert "replicas: 2 → 3" in plan["steps"][0]["reason"]
     cluster.run("up").ok()
     report = cluster.json("verify")
-    assert len({seen["answer"]["task"] for seen in report["observations"]}) == 3
+    assert len({seen["answer"]["task"] for seen in report["observations"]} - {""}) == 3
     compose.write_text(text)
     cluster.run("up").ok()
 
