@@ -17,7 +17,7 @@ from orchestrator.apply.site import Job, Manager, Raw
 from orchestrator.errors import NodeError
 from orchestrator.model.plan import AwaitService
 from orchestrator.runtime.retry import NotYet, until
-from orchestrator.transport.engine_errors import engine_errors, hint_for
+from orchestrator.transport.engine_errors import engine_errors, hint_for, is_passing
 
 WANTED = {"running", "ready"}
 FAILED = {"rejected", "failed"}
@@ -137,11 +137,16 @@ class _Watch:
 
     def look(self) -> None:
         """One look. Raises ``NotYet``, or ``NodeError`` where waiting is pointless."""
-        manager = self.manager = self.job.site.manager()
-        with engine_errors(manager.name, f"look at service {self.name}"):
-            service = manager.engine.inspect_service(self.name)
-            self.tasks = manager.engine.tasks(filters={"service": self.name})
-            down = {node["ID"] for node in manager.engine.nodes() if node["Status"]["State"] != "ready"}
+        try:
+            manager = self.manager = self.job.site.manager()
+            with engine_errors(manager.name, f"look at service {self.name}"):
+                service = manager.engine.inspect_service(self.name)
+                self.tasks = manager.engine.tasks(filters={"service": self.name})
+                down = {node["ID"] for node in manager.engine.nodes() if node["Status"]["State"] != "ready"}
+        except NodeError as error:
+            if is_passing(error):
+                raise NotYet(error.message) from error
+            raise
         if self.before is None:
             self.before = {task["ID"] for task in self.tasks if _state(task) in FAILED}
             self.was = (service.get("UpdateStatus") or {}).get("State") or ""

@@ -14,7 +14,7 @@ from orchestrator.model.labels import CLUSTER, owned_by
 from orchestrator.model.observed import Problem
 from orchestrator.runtime.context import Context, Progress
 from orchestrator.transport.base import Host
-from orchestrator.transport.engine_errors import engine_errors
+from orchestrator.transport.engine_errors import engine_errors, is_passing
 
 Raw = dict[str, Any]
 
@@ -67,7 +67,7 @@ class Site:
 
     def manager(self, preferred: str = "") -> Manager:
         """A manager that answers: the preferred one, else the plan's, else any. Raises ``NodeError``."""
-        reasons = []
+        reasons, passing = [], False
         for name in dict.fromkeys([preferred or self.first_manager, self.first_manager, *self.hosts]):
             try:
                 engine = self.host(name).engine()
@@ -75,11 +75,13 @@ class Site:
                     return Manager(name, engine, engine.inspect_swarm())
             except NodeError as error:
                 reasons.append(f"{name}: {error.message}")
+                passing |= is_passing(error)
         raise NodeError(
             "no manager of the swarm answers",
             node=preferred or self.first_manager,
             details=reasons,
             hint="more than half of the managers must be up and reachable",
+            kind="timeout" if passing else "engine",
         )
 
     def image(self, reference: str) -> str:

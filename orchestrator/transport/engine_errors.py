@@ -40,6 +40,18 @@ def hint_for(message: str) -> str:
     return next((hint for known, hint in _HINTS.items() if known in lower), "")
 
 
+_PASSING = ("context deadline exceeded", "does not have a leader", "before node joined")
+
+
+def is_passing(error: NodeError) -> bool:
+    """Whether the same call may succeed a little later: managers are busy, or are just choosing a leader.
+
+    The texts are those of swarmkit's control API behind the engine (daemon/cluster, ``swarmRequestTimeout``: 20 s).
+    """
+    text = str(error).lower()
+    return error.kind == "timeout" or any(known in text for known in _PASSING)
+
+
 def status_of(error: BaseException | None) -> int:
     """The HTTP status of the engine's answer behind an error; 0 where there was none."""
     if isinstance(error, NodeError):

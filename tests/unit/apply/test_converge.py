@@ -191,6 +191,31 @@ def restart(swarm) -> None:
     swarm._reconcile(swarm.named("services", "mesh_web"))
 
 
+BUSY = "rpc error: code = DeadlineExceeded desc = context deadline exceeded"
+LEADERLESS = "rpc error: code = Unknown desc = The swarm does not have a leader."
+
+
+@pytest.mark.parametrize(
+    ("call", "status", "message"),
+    [("GET /services/mesh_web", 500, BUSY), ("GET /tasks", 503, LEADERLESS), ("GET /swarm", 503, LEADERLESS)],
+)
+def test_managers_that_are_busy_or_choose_a_leader_are_asked_again(carry_out, deploy, context, call, status, message):
+    swarm = deploy()
+    for engine in swarm.engines:
+        swarm.fail(engine, call, status, message, times=2)
+    carry_out(AWAIT)
+    assert context.waits == 2
+
+
+def test_an_engine_that_cannot_answer_is_not_asked_again(carry_out, deploy, context):
+    swarm = deploy()
+    for engine in swarm.engines:
+        swarm.fail(engine, "GET /tasks", 500, "database is broken")
+    with pytest.raises(NodeError, match="database is broken"):
+        carry_out(AWAIT)
+    assert context.waits == 0
+
+
 def test_the_deadline_tells_what_each_task_says(carry_out, deploy):
     swarm = deploy(state="pending")
     next(iter(swarm.tasks.values()))["Status"]["Err"] = "no suitable node"
