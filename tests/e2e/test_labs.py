@@ -1,4 +1,4 @@
-"""Labs pass on real nodes, and their checks fail for what they guard, and pass once that is healed."""
+"""Every lab passes on real nodes, and every kind of check fails for what it guards, and passes once that is healed."""
 
 from __future__ import annotations
 
@@ -58,6 +58,20 @@ def sandbox(cluster: Lab, node: str, container: str) -> str:
     key = cluster.shell(node, line).strip()
     assert key.startswith("/var/run/docker/netns/"), key
     return key
+
+
+def nodes_with(cluster: Lab, service: str) -> list[str]:
+    """The nodes on which tasks of a service run."""
+    words = f"docker service ps {service} --filter desired-state=running --format '{{{{.Node}}}}'"
+    return sorted(set(cluster.shell("n1", words).split()))
+
+
+def stray(cluster: Lab, node: str, port: int) -> tuple[str, str]:
+    """How to make a container that is no task answer on a published port of a node, and how to end that."""
+    rule = f"PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport {port} -j DNAT --to-destination"
+    address = "$(docker inspect -f '{{.NetworkSettings.Networks.bridge.IPAddress}}' stray):80"
+    start = f"docker run -d --name stray swarm-mesh-lab/nginx:1 && iptables -t nat -I {rule} {address}"
+    return start, f"iptables -t nat -D {rule} {address}; docker rm -f stray"
 
 
 @contextmanager
@@ -130,6 +144,52 @@ class TestContainers(Labs):
         cluster.run("verify", *self.labs).ok()
 
 
+class TestOverlays(Labs):
+    """Networks across nodes, and datagrams through the mesh."""
+
+    labs = ("overlay", "udp")
+
+    def test_a_name_server_that_does_not_answer(self, cluster: Lab) -> None:
+        node = nodes_with(cluster, "overlay_web")[-1]
+        inside = f"nsenter --net={sandbox(cluster, node, 'overlay_web')} iptables -t raw"
+        rule = "OUTPUT -d 127.0.0.11 -j DROP"
+        with cluster.broken(node, f"{inside} -I {rule}", f"{inside} -D {rule}"):
+            found = the_failures(cluster, "overlay")
+        assert {(one.kind, one.nodes) for one in found} == {("names", frozenset({node}))}
+
+    def test_a_smaller_mtu_on_one_side(self, cluster: Lab) -> None:
+        node = nodes_with(cluster, "overlay_web")[0]
+        inside = f"nsenter --net={sandbox(cluster, node, 'overlay_web')} ip link set eth0 mtu"
+        with cluster.broken(node, f"{inside} 1400", f"{inside} 1450"):
+            found = the_failures(cluster, "overlay")
+        assert {one.kind for one in found} == {"payload"}
+        assert all(node in one.nodes for one in found)
+        assert any("1450 bytes does not arrive" in one.reason for one in found)
+
+    def test_datagrams_that_are_dropped(self, cluster: Lab) -> None:
+        rule = "PREROUTING -i eth1 -p udp --dport 9000 -j DROP"
+        with cluster.broken("n3", f"iptables -t raw -I {rule}", f"iptables -t raw -D {rule}"):
+            found = the_failures(cluster, "udp")
+        assert {(one.kind, one.subject) for one in found} == {("udp", "n1 → n3"), ("udp", "n2 → n3")}
+        assert all("n3" in one.nodes for one in found)
+
+    def test_a_network_on_a_node_without_a_task(self, cluster: Lab) -> None:
+        (node,) = {"n1", "n2", "n3"} - {*nodes_with(cluster, "overlay_web"), "n1", "n2"} or {""}
+        if not node:
+            pytest.skip("the scheduler put a task on every node that has no container of the lab")
+        line = "docker run -d --name stray --network overlay_wide swarm-mesh-lab/nginx:1"
+        with cluster.broken(node, line, "docker rm -f stray"):
+            (found,) = the_failures(cluster, "overlay")
+        assert (found.kind, found.nodes) == ("network", {node})
+
+    def test_a_task_too_few(self, cluster: Lab) -> None:
+        cluster.shell("n1", "docker service scale overlay_web=1")
+        found = the_failures(cluster, "overlay")
+        assert "tasks" in {one.kind for one in found}
+        cluster.run("up", "overlay").ok()
+        cluster.run("verify", "overlay").ok()
+
+
 class TestNames(Labs):
     """Names, and networks that are apart."""
 
@@ -172,3 +232,92 @@ services:
     image: swarm-mesh-lab/nginx:1
     ports: ["8111:80"]
 """
+
+
+class TestOnTheWire(Labs):
+    """Encryption, and ports past the mesh."""
+
+    labs = ("encrypted", "host-publish")
+
+    def test_a_node_that_encrypts_no_more(self, cluster: Lab) -> None:
+        node = nodes_with(cluster, "encrypted_vault")[0]
+        # The engine marks what shall be encrypted; without that mark no policy of the kernel fits.
+        rule = "OUTPUT -p udp --dport 4789 -j MARK --set-mark 0"
+        with cluster.broken(node, f"iptables -t mangle -A {rule}", f"iptables -t mangle -D {rule}"):
+            found = the_failures(cluster, "encrypted")
+        assert "encryption" in {one.kind for one in found}
+        assert node in {name for one in found if one.kind == "encryption" for name in one.nodes}
+
+
+class TestLoadBalancers(Labs):
+    """Many tasks behind one port, on one node and on all; to zero and back."""
+
+    labs = ("ingress-single", "scale")
+
+    def test_a_backend_that_one_node_has_lost(self, cluster: Lab) -> None:
+        enter = "nsenter --net=/var/run/docker/netns/ingress_sbox"
+        rule = f"{enter} iptables -t mangle -S PREROUTING | grep -- '--dport 8082 '"
+        mark = f"mark=$(( $({rule} | grep -oE '0x[0-9a-f]+' | head -1) ))"
+        lost = f"$({enter} ipvsadm -S -n | awk -v mark=$mark '$1 == \"-a\" && $3 == mark {{print $5; exit}}')"
+        losing = f"{enter} ipvsadm -S -n > /root/ipvs; {mark}; {enter} ipvsadm -d -f $mark -r {lost}"
+        with cluster.broken("n2", losing, f"{enter} ipvsadm -R < /root/ipvs"):
+            report = cluster.json("verify", "ingress-single", code=1)
+        (found,) = failures(report)
+        assert (found.kind, found.nodes) == ("consistency", {"n2"})
+        bad = [check for port in report["ports"] for check in port["checks"] if check["verdict"] == "fail"]
+        assert {"coverage"} <= {check["check"] for check in bad}
+        assert {node for check in bad for node in check["nodes"]} == {"n2"}
+        cluster.run("verify", "ingress-single").ok()
+
+    def test_an_answer_from_what_is_no_task(self, cluster: Lab) -> None:
+        with cluster.broken("n3", *stray(cluster, "n3", 8082)):
+            report = cluster.json("verify", "ingress-single", "--look-only", code=1)
+        bad = [check for port in report["ports"] for check in port["checks"] if check["verdict"] == "fail"]
+        assert "identity" in {check["check"] for check in bad}
+        assert {node for check in bad for node in check["nodes"]} == {"n3"}
+
+    def test_a_port_that_still_answers_at_zero(self, cluster: Lab) -> None:
+        with cluster.broken("n2", *stray(cluster, "n2", 8085)):
+            found = the_failures(cluster, "scale")
+        assert "scale" in {one.kind for one in found}
+        assert {node for one in found for node in one.nodes} == {"n2"}
+        cluster.run("verify", "scale").ok()
+
+
+class TestDisruption(Labs):
+    """What clients notice while something happens."""
+
+    labs = ("rolling-update",)
+
+    def test_a_replica_that_may_run_nowhere_else(self, cluster: Lab, tmp_path: Path) -> None:
+        with stack(cluster, tmp_path / "stuck.yaml", STUCK):
+            found = the_failures(cluster, "stuck")
+            assert {one.kind for one in found} == {"disruption"}
+            assert any("2 tasks did not run again within 25 s" in one.reason for one in found)
+            assert all("n2" in one.nodes for one in found)
+            cluster.run("verify", "stuck", "--look-only").ok()
+            assert "drain" not in cluster.shell("n1", "docker node ls").lower()
+
+
+STUCK = """
+name: stuck
+x-lab:
+  checks:
+    - kind: mesh
+    - {kind: disruption, service: web, does: drain, "on": "node:2", lasts: 25s}
+services:
+  web:
+    image: swarm-mesh-lab/nginx:1
+    hostname: "{{.Node.Hostname}}"
+    environment: {LAB_SERVICE: "{{.Service.Name}}", LAB_TASK: "{{.Task.ID}}", LAB_SLOT: "{{.Task.Slot}}"}
+    ports: ["8112:80"]
+    deploy:
+      replicas: 2
+      placement: {constraints: [node.hostname == n2]}
+"""
+
+
+class TestNodeFailure(Labs):
+    """Last, as its machines die and boot again."""
+
+    labs = ("node-failure",)
