@@ -80,31 +80,34 @@ class _Seen:
 
 
 class EncryptionCheck(Check):
-    """What tasks of `service` on two nodes send each other leaves both nodes as ESP, and can be read nowhere.
+    """What a task of `service` sends to one on another node leaves its node as ESP, and can be read nowhere.
 
-    The same capture of `control_service`, whose network is not encrypted, has to show its requests in clear:
+    Every node on which both services have tasks is looked at. The same capture of `control_service`, whose network is not encrypted, has to show its requests in clear:
     without that proof that the capture sees anything, the check is inconclusive. It needs tcpdump on the node.
     """
 
     kind: Literal["encryption"]
     service: Text = Field(description="Key of a service on the encrypted network, with tasks on two nodes.")
     network: Text = Field(description="Key of the encrypted network.")
-    control_service: Text = Field(description="Key of a service on a network that is not encrypted, on the same nodes.")
+    control_service: Text = Field(description="Key of a service on a network that is not encrypted, with tasks on the same nodes.")
     control_network: Text = Field(description="Key of the network that is not encrypted.")
     port: int = Field(default=80, ge=1, le=65535, description="TCP port of both services. Default: 80.")
 
     def plan(self, topology: Topology) -> Sequence[Item]:
-        """One item for each direction between the first two nodes on which both services have tasks."""
-        found: dict[tuple[str, str], tuple[_Pair, _Pair]] = {}
-        for secret in _pairs(topology, self.service, self.network):
-            for control in _pairs(topology, self.control_service, self.control_network):
-                if secret.nodes == control.nodes:
-                    found.setdefault(secret.nodes, (secret, control))
+        """One item for each node on which both services have tasks: what leaves that node, for one other node."""
+        both = [
+            (secret, control)
+            for secret in _pairs(topology, self.service, self.network)
+            for control in _pairs(topology, self.control_service, self.control_network)
+            if secret.sender.node == control.sender.node
+        ]
+        found: dict[str, tuple[_Pair, _Pair]] = {}
+        for secret, control in sorted(both, key=lambda pair: pair[0].nodes != pair[1].nodes):
+            found.setdefault(secret.sender.node, (secret, control))
         if not found:
             subject = f"{self.service} on {self.network}, beside {self.control_service} on {self.control_network}"
-            return [Item(subject, unasked="there are no two nodes on which both services have tasks to ask from")]
-        first = next(iter(found))
-        return [self._item(topology, *found[nodes]) for nodes in (first, first[::-1]) if nodes in found]
+            return [Item(subject, unasked="there is no node from which tasks of both services ask another node")]
+        return [self._item(topology, *found[node]) for node in sorted(found)]
 
     def _item(self, topology: Topology, secret: _Pair, control: _Pair) -> Item:
         subject = f"{self.service} on {self.network}, {' → '.join(secret.nodes)}, beside {self.control_service}"
@@ -136,7 +139,8 @@ class EncryptionCheck(Check):
             return self.inconclusive(item, unproven, _NOTHING_SEEN, [node, other])
         if not hidden.esp:
             return self.failed(item, f"no ESP leaves {node} towards {other}", _UNENCRYPTED, [node, other])
-        return self.passed(item, f"ESP from {node} to {other}, while {self.control_network} can be read")
+        unanswered = "" if hidden.answered else ", which did not answer"
+        return self.passed(item, f"ESP from {node} to {other}{unanswered}, while {self.control_network} can be read")
 
     def _leak(self, hidden: _Seen, vxlan: bool, node: str) -> str:
         if hidden.readable:
@@ -144,9 +148,13 @@ class EncryptionCheck(Check):
         return f"VXLAN of {self.network} leaves {node} unencrypted" if vxlan else ""
 
     def _unproven(self, hidden: _Seen, clear: _Seen) -> str:
-        """Why the captures prove nothing, "" where they do."""
-        for seen, service in ((hidden, self.service), (clear, self.control_service)):
-            if not seen.answered:
+        """Why the captures prove nothing, "" where they do.
+
+        Requests that left as ESP need no answer: whether the other node takes them is not what this check is about.
+        """
+        asked = ((hidden.answered or hidden.esp, self.service), (clear.answered, self.control_service))
+        for proven, service in asked:
+            if not proven:
                 return f"the marked requests between two tasks of {service} were not answered"
         return "" if clear.readable else f"the capture does not show what {self.control_service} sends in clear"
 
