@@ -45,6 +45,11 @@ def the_failures(cluster: Lab, *words: str) -> list[Failure]:
     return found
 
 
+def failing_checks(report: dict) -> list[dict]:
+    """What fails of the published ports."""
+    return [check for port in report["ports"] for check in port["checks"] if check["verdict"] == "fail"]
+
+
 def checks_of(lab: str) -> list[tuple[str, str]]:
     """Kind and title of the checks that a lab file asks for; the mesh is reported by port."""
     text = (REPOSITORY / "labs" / lab / "compose.yaml").read_text()
@@ -173,15 +178,6 @@ class TestOverlays(Labs):
         assert {(one.kind, one.subject) for one in found} == {("udp", "n1 → n3"), ("udp", "n2 → n3")}
         assert all("n3" in one.nodes for one in found)
 
-    def test_a_network_on_a_node_without_a_task(self, cluster: Lab) -> None:
-        (node,) = {"n1", "n2", "n3"} - {*nodes_with(cluster, "overlay_web"), "n1", "n2"} or {""}
-        if not node:
-            pytest.skip("the scheduler put a task on every node that has no container of the lab")
-        line = "docker run -d --name stray --network overlay_wide swarm-mesh-lab/nginx:1"
-        with cluster.broken(node, line, "docker rm -f stray"):
-            (found,) = the_failures(cluster, "overlay")
-        assert (found.kind, found.nodes) == ("network", {node})
-
     def test_a_task_too_few(self, cluster: Lab) -> None:
         cluster.shell("n1", "docker service scale overlay_web=1")
         found = the_failures(cluster, "overlay")
@@ -203,9 +199,15 @@ class TestNames(Labs):
         cluster.run("up", "isolation").ok()
         cluster.run("verify", "isolation").ok()
 
-    def test_what_the_engine_no_longer_refuses(self, cluster: Lab, tmp_path: Path) -> None:
+    def test_what_the_engine_no_longer_refuses_and_a_network_where_it_is_not_used(
+        self, cluster: Lab, tmp_path: Path
+    ) -> None:
         with stack(cluster, tmp_path / "clash.yaml", CLASH):
             cluster.run("verify", "clash").ok()
+            line = "docker run -d --name stray --network clash_net swarm-mesh-lab/nginx:1"
+            with cluster.broken("n3", line, "docker rm -f stray"):
+                (found,) = the_failures(cluster, "clash")
+            assert (found.kind, found.nodes) == ("network", {"n3"})
             cluster.shell("n1", "docker service update --publish-rm 80 clash_web")
             found = the_failures(cluster, "clash")
             assert "refusal" in {one.kind for one in found}
@@ -216,6 +218,7 @@ CLASH = """
 name: clash
 x-lab:
   checks:
+    - {kind: network, title: where it is used, name: net, "on": "node:all", scope: swarm, present: with-tasks}
     - kind: refusal
       title: one port, one service
       "on": "node:1"
@@ -231,6 +234,10 @@ services:
   web:
     image: swarm-mesh-lab/nginx:1
     ports: ["8111:80"]
+    networks: [net]
+    deploy: {placement: {constraints: [node.hostname == n2]}}
+networks:
+  net: {attachable: true}
 """
 
 
@@ -245,8 +252,18 @@ class TestOnTheWire(Labs):
         rule = "OUTPUT -p udp --dport 4789 -j MARK --set-mark 0"
         with cluster.broken(node, f"iptables -t mangle -A {rule}", f"iptables -t mangle -D {rule}"):
             found = the_failures(cluster, "encrypted")
-        assert "encryption" in {one.kind for one in found}
-        assert node in {name for one in found if one.kind == "encryption" for name in one.nodes}
+        leaks = [one for one in found if one.kind == "encryption"]
+        assert [(one.nodes, one.reason) for one in leaks] == [({node}, f"VXLAN of vault leaves {node} unencrypted")]
+        cluster.run("verify", "encrypted").ok()
+
+    def test_a_port_in_host_mode_where_no_task_runs(self, cluster: Lab) -> None:
+        (node,) = {"n1", "n2", "n3"} - set(nodes_with(cluster, "host-publish_web"))
+        line = "docker run -d --name stray -p 8084:80 swarm-mesh-lab/nginx:1"
+        with cluster.broken(node, line, "docker rm -f stray"):
+            bad = failing_checks(cluster.json("verify", "host-publish", code=1))
+        assert "publish-mode" in {check["check"] for check in bad}
+        assert {name for check in bad for name in check["nodes"]} == {node}
+        cluster.run("verify", "host-publish").ok()
 
 
 class TestLoadBalancers(Labs):
@@ -264,7 +281,7 @@ class TestLoadBalancers(Labs):
             report = cluster.json("verify", "ingress-single", code=1)
         (found,) = failures(report)
         assert (found.kind, found.nodes) == ("consistency", {"n2"})
-        bad = [check for port in report["ports"] for check in port["checks"] if check["verdict"] == "fail"]
+        bad = failing_checks(report)
         assert {"coverage"} <= {check["check"] for check in bad}
         assert {node for check in bad for node in check["nodes"]} == {"n2"}
         cluster.run("verify", "ingress-single").ok()
@@ -272,7 +289,7 @@ class TestLoadBalancers(Labs):
     def test_an_answer_from_what_is_no_task(self, cluster: Lab) -> None:
         with cluster.broken("n3", *stray(cluster, "n3", 8082)):
             report = cluster.json("verify", "ingress-single", "--look-only", code=1)
-        bad = [check for port in report["ports"] for check in port["checks"] if check["verdict"] == "fail"]
+        bad = failing_checks(report)
         assert "identity" in {check["check"] for check in bad}
         assert {node for check in bad for node in check["nodes"]} == {"n3"}
 

@@ -31,8 +31,9 @@ def inventory(*nodes: NodeConfig) -> Inventory:
 
 @pytest.fixture
 def state(tmp_path):
-    """A folder short enough for the sockets of the switch."""
-    return tmp_path / "s"
+    """A folder short enough for the sockets of the switch; whatever still runs below it ends with the test."""
+    yield tmp_path / "s"
+    processes.end(processes.find(f"{tmp_path}/s/"))
 
 
 @pytest.fixture(autouse=True)
