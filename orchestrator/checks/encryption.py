@@ -82,14 +82,17 @@ class _Seen:
 class EncryptionCheck(Check):
     """What a task of `service` sends to one on another node leaves its node as ESP, and can be read nowhere.
 
-    Every node on which both services have tasks is looked at. The same capture of `control_service`, whose network is not encrypted, has to show its requests in clear:
-    without that proof that the capture sees anything, the check is inconclusive. It needs tcpdump on the node.
+    Every node on which both services have tasks is looked at. The same capture of `control_service`, whose network is
+    not encrypted, has to show its requests in clear: without that proof that the capture sees anything, the check is
+    inconclusive. It needs tcpdump on the node.
     """
 
     kind: Literal["encryption"]
     service: Text = Field(description="Key of a service on the encrypted network, with tasks on two nodes.")
     network: Text = Field(description="Key of the encrypted network.")
-    control_service: Text = Field(description="Key of a service on a network that is not encrypted, with tasks on the same nodes.")
+    control_service: Text = Field(
+        description="Key of a service on a network that is not encrypted, with tasks on the same nodes."
+    )
     control_network: Text = Field(description="Key of the network that is not encrypted.")
     port: int = Field(default=80, ge=1, le=65535, description="TCP port of both services. Default: 80.")
 

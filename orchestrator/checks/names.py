@@ -85,6 +85,9 @@ class NamesCheck(Check):
                 or (reply.rcode == "NOERROR" and not reply.addresses)
             ):
                 return self.passed(item, f"does not resolve ({_said(reply)})")
+            if reply.failure:
+                reason = f"the name server must say that there is no such name, and did not answer: {reply.failure}"
+                return self.failed(item, reason, _HINT, [node])
             return self.failed(item, f"must not resolve, and did: {_said(reply)}", _HINT, [node])
         if reply.rcode != "NOERROR":
             return self.failed(item, f"does not resolve: {_said(reply)}", _HINT, [node])

@@ -10,12 +10,28 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from orchestrator.model.probe import Observation, Outcome, Probe
+from orchestrator.model.question import Echo, Echoed, Fetched, Reply, Resolved, Unasked
 
 
 def in_doubt(probes: Iterable[Probe], observations: Iterable[Observation]) -> list[Probe]:
     """The probes of which a request timed out."""
     late = {seen.probe for seen in observations if seen.outcome is Outcome.TIMEOUT}
     return [probe for probe in probes if probe.id in late]
+
+
+def unanswered(reply: Reply) -> bool:
+    """Whether nothing came back in time from the other side, or the question did not get as far as to be asked."""
+    match reply:
+        case Unasked():
+            return True
+        case Fetched(seen):
+            return any(one.outcome is Outcome.TIMEOUT for one in seen)
+        case Resolved(failure=failure):
+            return failure not in ("", "refused")
+        case Echoed(outcome):
+            return outcome is Echo.SILENT
+        case _:
+            return False
 
 
 def turns(count: int) -> tuple[int, ...]:

@@ -29,8 +29,8 @@ x-lab:
 ```
 
 A lab without checks gets those that its ports, networks and replicas suggest. What fails is told with the node to look
-at; what could not be asked is inconclusive, not a failure. `lab checks` and `lab checks KIND` show this page in the
-terminal.
+at; what could not be asked is inconclusive, not a failure. What got no answer in time is asked once more, as nodes
+may be busy. `lab checks` and `lab checks KIND` show this page in the terminal.
 
 Who asks and who is asked is written `node:1` (the position in the inventory), `node:all`, `service:KEY` (all running
 tasks) or `container:KEY` (on each of its nodes).

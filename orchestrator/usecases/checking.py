@@ -15,6 +15,7 @@ from orchestrator.model.verdict import CheckReport, CheckResult, Verdict
 from orchestrator.observe import observe
 from orchestrator.observe.sandboxes import observe_sandboxes
 from orchestrator.planning.cluster import places
+from orchestrator.planning.doubt import unanswered
 from orchestrator.runtime.context import Context
 from orchestrator.transport.asking import ask
 from orchestrator.usecases.connect import Hosts
@@ -25,11 +26,15 @@ PAUSE = 0.5
 
 @dataclass
 class _Run:
-    """One check under way. ``open`` are the subjects that have not passed, ``done`` the results by subject."""
+    """One check under way. ``open`` are the subjects that have not passed, ``done`` the results by subject.
+
+    ``doubtful`` are those of ``open`` about which a question got no answer in the last round.
+    """
 
     lab: Lab
     check: Check
     open: list[Item] = field(default_factory=list)
+    doubtful: list[Item] = field(default_factory=list)
     done: dict[str, CheckResult] = field(default_factory=dict)
     waited: float = 0.0
 
@@ -66,7 +71,9 @@ def run_checks(
 ) -> tuple[list[CheckReport], int]:
     """Carry out all checks of these labs that change nothing; their reports, and how many questions were asked.
 
-    All are asked at once. What has not passed is looked at and asked again, as long as its check may wait.
+    All are asked at once. What has not passed is looked at and asked again, as long as its check may wait. Where it may
+    not, and a question got no answer in time, it is asked once more: with the others out of the way, a busy machine is
+    no longer what keeps the answer back.
     """
     started = clock()
     runs = []
@@ -77,6 +84,12 @@ def run_checks(
                 runs.append(_Run(lab, check))
                 runs[-1].plan(topology)
     asked = _round(context, hosts, runs)
+    if again := [run for run in runs if run.doubtful and not run.check.within]:
+        for run in again:
+            run.open = run.doubtful
+        asked += _round(context, hosts, again)
+        for run in again:
+            run.waited = clock() - started
     while waiting := [run for run in runs if run.open and clock() - started < run.check.within]:
         context.wait(PAUSE)
         fresh = observe(context, hosts, ())
@@ -114,4 +127,5 @@ def _round(context: Context, hosts: Hosts, runs: Sequence[_Run]) -> int:
         results = {item.subject: verdict_of(run.check, item, replies) for item in run.open}
         run.done |= results
         run.open = [item for item in run.open if results[item.subject].verdict is not Verdict.PASS]
+        run.doubtful = [item for item in run.open if any(unanswered(replies[asked]) for asked in item.questions)]
     return len(replies)

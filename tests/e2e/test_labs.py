@@ -277,7 +277,7 @@ class TestLoadBalancers(Labs):
         mark = f"mark=$(( $({rule} | grep -oE '0x[0-9a-f]+' | head -1) ))"
         lost = f"$({enter} ipvsadm -S -n | awk -v mark=$mark '$1 == \"-a\" && $3 == mark {{print $5; exit}}')"
         losing = f"{enter} ipvsadm -S -n > /root/ipvs; {mark}; {enter} ipvsadm -d -f $mark -r {lost}"
-        with cluster.broken("n2", losing, f"{enter} ipvsadm -R < /root/ipvs"):
+        with cluster.broken("n2", losing, f"{enter} ipvsadm -C; {enter} ipvsadm -R < /root/ipvs"):
             report = cluster.json("verify", "ingress-single", code=1)
         (found,) = failures(report)
         assert (found.kind, found.nodes) == ("consistency", {"n2"})

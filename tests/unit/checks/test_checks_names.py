@@ -53,7 +53,7 @@ def test_as_it_should_be(made, reply):
         (ALL, found("10.0.9.3", "10.0.9.4", "10.0.9.9"), "10.0.9.9 should not be there"),
         (NOTHING, found("10.0.9.2"), "must not resolve, and did: NOERROR 10.0.9.2"),
         # silence is no proof that a name is unknown
-        (NOTHING, Resolved(failure="timeout"), "must not resolve, and did: timeout"),
+        (NOTHING, Resolved(failure="timeout"), "must say that there is no such name, and did not answer: timeout"),
     ],
 )
 def test_what_is_wrong_points_at_the_node_that_asked(made, reply, reason):

@@ -9,7 +9,7 @@ from mesh_standins import Recorder, inventory
 from orchestrator.checks.base import Check, Item
 from orchestrator.model.lab import Lab
 from orchestrator.model.observed import ClusterView
-from orchestrator.model.question import Read, Told, Vantage
+from orchestrator.model.question import Read, Told, Unasked, Vantage
 from orchestrator.model.verdict import Verdict
 from orchestrator.observe import observe
 from orchestrator.transport.scripted import Script, ScriptedHost
@@ -164,6 +164,31 @@ def test_a_node_that_cannot_be_asked_is_inconclusive(world):
     lab = Lab("lab", Path("/x"), checks=(exits(),))
     reports, _ = run_checks(world.run.context, {}, (), ClusterView(()), [lab], clock=lambda: 0.0)
     assert set(verdicts(reports[0]).values()) == {Verdict.INCONCLUSIVE}
+
+
+def test_a_question_without_an_answer_is_asked_once_more_and_only_that(world):
+    world.exits(a=1)  # there is no program b
+    (report,), asked = world.check(exits())
+    assert verdicts(report) == {"a": Verdict.FAIL, "b": Verdict.INCONCLUSIVE}
+    assert asked == 3
+    assert world.ran.count("a") == 1
+
+
+def test_an_answer_to_the_second_asking_counts(world, monkeypatch):
+    rounds = []
+    once = checking.ask
+
+    def ask(context, questions, hosts):
+        rounds.append(len(questions))
+        if len(rounds) == 1:
+            return dict.fromkeys(questions, Unasked("the node stands still"))
+        world.exits(a=0, b=0)
+        return once(context, questions, hosts)
+
+    monkeypatch.setattr(checking, "ask", ask)
+    (report,), _ = world.check(exits())
+    assert set(verdicts(report).values()) == {Verdict.PASS}
+    assert rounds == [2, 2]
 
 
 def test_checks_that_change_something_are_left_out(world):
