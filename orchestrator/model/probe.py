@@ -31,6 +31,14 @@ class Expectation(StrEnum):
     REFUSED = "refused"
 
 
+class Pairs(StrEnum):
+    """Which pairs of vantage and entry are asked: all, or a sample that still crosses every path, or every node."""
+
+    ALL = "all"
+    PATHS = "paths"
+    NODES = "nodes"
+
+
 @dataclass(frozen=True, order=True)
 class Target:
     """Where a probe goes.
@@ -60,6 +68,27 @@ class Probe:
     deadline: float
     expect: Expectation = Expectation.ANSWER
     path: str = "/"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How much of all that could be asked a plan of probes asks, over all published ports.
+
+    ``ways`` are pairs of vantage and target, of ``all_ways``; ``paths`` are pairs of an entry and a node with a task
+    between which a request is sure to pass (round robin shows every task), of ``all_paths``. ``promise`` says what the
+    plan is sure to ask; ``requests`` is what it makes, and ``seed`` chose the pairs.
+    """
+
+    pairs: Pairs
+    promise: str
+    seed: int = 0
+    vantages: int = 0
+    entries: int = 0
+    ways: int = 0
+    all_ways: int = 0
+    paths: int = 0
+    all_paths: int = 0
+    requests: int = 0
 
 
 @dataclass(frozen=True)

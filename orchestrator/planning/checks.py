@@ -23,11 +23,6 @@ def subject(found: Scene, entry: str) -> str:
     return f"{found.service} :{found.port} via {entry}"
 
 
-def anonymous(found: Scene) -> bool:
-    """Whether something answers, but no answer at all names its task: an image that knows nothing of us."""
-    return any(way.answers for way in found.ways) and not seen_tasks(found.ways)
-
-
 def mesh_checks(found: Scene) -> Iterator[CheckResult]:
     """Whether every entry does what it must, as far as we could ask, and from where we could not ask.
 
@@ -71,6 +66,14 @@ def coverage_check(found: Scene, entry: str, ways: Sequence[Way]) -> CheckResult
         _coverage_hint(found, entry),
         _absent(found, missing, entry),
     )
+
+
+def uncovered_check(found: Scene, entry: str) -> CheckResult:
+    """That a plan had enough requests to see every task through an entry, but too many vantages of them are lost."""
+    made = sum(len(way.good) + len(way.bad) for way in found.through(entry))
+    reason = f"only {made} requests could be made through it, too few to see all {len(found.tasks)} running tasks"
+    hint = "`lab status` shows every node; `lab verify --pairs all` asks from all others too"
+    return CheckResult("coverage", subject(found, entry), Verdict.INCONCLUSIVE, reason, hint)
 
 
 def share_check(found: Scene, entry: str, ways: Sequence[Way], tolerance: float) -> CheckResult:
@@ -122,7 +125,7 @@ def _mesh(found: Scene, check: str, entry: str, ways: Sequence[Way]) -> CheckRes
         return CheckResult(check, about, Verdict.INCONCLUSIVE, "there is no vantage from which it could be asked")
     failed = [way for way in ways if way.failed]
     if not failed:
-        return CheckResult(check, about, Verdict.PASS, ANONYMOUS if anonymous(found) else "")
+        return CheckResult(check, about, Verdict.PASS, ANONYMOUS if found.anonymous else "")
     if failed[0].probe.expect is Expectation.REFUSED:
         return _not_closed(found, check, entry, failed)
     causes = findings(found, entry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import median
 
 from orchestrator.model.observed import LiveTask
@@ -79,7 +80,7 @@ class Way:
         """Whether all that was not as expected are answers in another protocol than HTTP."""
         return all(seen.outcome is Outcome.NOT_HTTP for seen in self.bad)
 
-    @property
+    @cached_property
     def answers(self) -> tuple[Observation, ...]:
         """Everything that an HTTP server answered, expected or not."""
         return tuple(seen for seen in (*self.good, *self.bad) if seen.outcome is Outcome.ANSWERED)
