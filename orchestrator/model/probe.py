@@ -91,7 +91,7 @@ class Sample:
     requests: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Who answered, as the lab's nginx tells it in JSON; empty where the body says nothing of it."""
 
@@ -103,7 +103,7 @@ class Answer:
     client: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Observation:
     """One request and what came of it. ``latency`` is seconds from dialling to the last byte (or the failure).
 

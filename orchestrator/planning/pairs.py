@@ -1,7 +1,8 @@
-"""Which pairs of vantage and entry are asked. All of them grow with the square of the nodes; samples grow with the nodes.
+"""Which pairs of vantage and entry are asked: all of them, or a sample.
 
-Each plan keeps what it promises (:data:`GUARANTEES`) for any number of nodes and tasks and any seed, and chooses the same
-pairs for the same seed. Other seeds choose other pairs: so many successive ones ask them all (:func:`seeds_for_all`).
+All pairs grow with the square of the nodes, a sample grows with the nodes. Each plan keeps what it promises
+(:data:`GUARANTEES`) for any number of nodes and tasks and any seed, and chooses the same pairs for the same seed. Other
+seeds choose other pairs: so many successive ones ask them all (:func:`seeds_for_all`).
 """
 
 from __future__ import annotations

@@ -106,17 +106,13 @@ def plan_probes(
     return replace(plan, sample=_sample(ground, plan, asked))
 
 
-def _ports(
-    cluster: str, swarm: SwarmView, labs: Sequence[str] | None
-) -> tuple[list[tuple[Service, Port]], list[str]]:
+def _ports(cluster: str, swarm: SwarmView, labs: Sequence[str] | None) -> tuple[list[tuple[Service, Port]], list[str]]:
     """The ports to ask, and why the others are not asked."""
     ports = [(service, port) for service in _services(cluster, swarm, labs) for port in sorted(service.ports)]
     return [one for one in ports if not _unasked(*one)], [why for one in ports if (why := _unasked(*one))]
 
 
-def _of_port(
-    ground: _Ground, service: Service, port: Port, routes: Mapping[tuple[str, int], Target]
-) -> list[Probe]:
+def _of_port(ground: _Ground, service: Service, port: Port, routes: Mapping[tuple[str, int], Target]) -> list[Probe]:
     expected = {name: _expectation(service, port, ground.swarm, node_id) for name, node_id, _ in ground.entries}
     between = _between if ground.pairs is Pairs.ALL else _sampled
     ways = [*between(ground, port), *_from_operator(port, routes, expected)]

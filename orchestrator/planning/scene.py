@@ -112,7 +112,7 @@ class Scene:
         """Running tasks that answered through other entries, but not through this one, where they had to."""
         if self.thin(entry):
             return ()
-        here, anywhere = self._seen.get(entry, {}), self._seen_anywhere
+        here, anywhere = self._seen.get(entry, Counter()), self._seen_anywhere
         return tuple(task for task in self.tasks if self.mesh and task.id in anywhere and task.id not in here)
 
     @cached_property
@@ -188,7 +188,8 @@ def _blame(pairs: Collection[Pair], suspects: Collection[str]) -> dict[Pair, tup
     rest = set(pairs)
     while rest:
         weight = {node: (times, node in suspects) for node, times in Counter(n for pair in rest for n in pair).items()}
-        worst = {node for node in weight if weight[node] == max(weight.values())}
+        heaviest = max(weight.values())
+        worst = {node for node in weight if weight[node] == heaviest}
         hit = {pair for pair in rest if worst & set(pair)}
         blamed |= {pair: tuple(node for node in pair if node in worst) for pair in hit}
         rest -= hit

@@ -23,6 +23,12 @@ WORDS = {
 }
 """Outcomes for a sentence."""
 
+MANY = 12
+"""More names than a sentence can hold."""
+
+A_FEW = 8
+"""How many of them it names."""
+
 SERVER_ERROR = 500
 """HTTP status from which an answer says that the service itself fails."""
 
@@ -141,8 +147,10 @@ def task_name(task: LiveTask, hostname: str) -> str:
 
 
 def enumerate_names(names: Iterable[str]) -> str:
-    """Names for a sentence: ``n1``, ``n1 and n2``, ``n1, n2 and n3``."""
+    """Names for a sentence: ``n1``, ``n1 and n2``, ``n1, n2 and n3``; of many the first few and how many more."""
     listed = list(dict.fromkeys(names))
+    if len(listed) > MANY:
+        listed = [*listed[:A_FEW], f"{len(listed) - A_FEW} more"]
     return " and ".join([", ".join(listed[:-1]), listed[-1]]) if len(listed) > 1 else "".join(listed)
 
 

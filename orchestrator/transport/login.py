@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -196,7 +197,10 @@ def _known_keys(path: Path, entry: str) -> Iterable[paramiko.PKey]:
     """
     stamp = path.stat()
     plain, hashed = _known_lines(path, stamp.st_mtime_ns, stamp.st_size)
-    lines = [*plain.get(entry, ()), *(line for name, line in hashed if paramiko.HostKeys.hash_host(entry, name) == name)]
+    lines = [
+        *plain.get(entry, ()),
+        *(line for name, line in hashed if paramiko.HostKeys.hash_host(entry, name) == name),
+    ]
     entries = (HostKeyEntry.from_line(line) for line in lines)
     keys = [found.key for found in entries if found is not None]
     return {key.get_name(): key for key in reversed(keys)}.values()
@@ -255,6 +259,13 @@ def _explained(address: SshAddress, name: str, known_hosts: Path, timeout: float
         raise _changed(address, name, known_hosts, error) from error
     except paramiko.AuthenticationException as error:
         raise _rejected(address, name, error) from error
+    except RuntimeError as error:
+        # What Python raises where pthread_create(3) fails; paramiko runs a thread for each connection.
+        raise NodeError(
+            f"no thread could be started for the connection to {where}: {error}",
+            node=name,
+            hint=f"{threading.active_count()} threads run: see `ulimit -u`, and the limit of processes of a container",
+        ) from error
     except (paramiko.SSHException, OSError, EOFError) as error:
         timed_out = time.monotonic() - started >= timeout  # paramiko's errors do not tell
         raise NodeError(

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from http.client import BadStatusLine, HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
 from typing import cast
 
@@ -61,8 +62,9 @@ def run_probes(
     """Make every request of every probe; the observations come in the order of ``probes``, then of attempts.
 
     The vantages take turns, each with up to ``concurrency`` requests under way and all together with up to
-    :data:`WORKERS`; the requests of one probe are spread over the run. A vantage that is a :class:`Problem` (or missing, or breaks on the way) costs no time-outs: its requests
-    are observed as ``VANTAGE_DEAD``. Raises ``Interrupted`` when cancelled.
+    :data:`WORKERS`; the requests of one probe are spread over the run. A vantage that is a :class:`Problem` (or
+    missing, or breaks on the way) costs no time-outs: its requests are observed as ``VANTAGE_DEAD``. Raises
+    ``Interrupted`` when cancelled.
     """
     vantages = _vantages(probes, hosts)
     turns = deque(vantage for turn in range(concurrency) for vantage in vantages if turn < len(vantage.todo))
@@ -224,7 +226,13 @@ def parse_answer(body: bytes) -> Answer:
     if not isinstance(told, dict):
         return Answer()
     known = ("node", "service", "task", "slot", "server", "client")
-    return Answer(**{key: str(told[key]) for key in known if told.get(key) is not None})
+    return _shared(*("" if told.get(key) is None else str(told[key]) for key in known))
+
+
+@lru_cache(maxsize=1 << 16)
+def _shared(node: str, service: str, task: str, slot: str, server: str, client: str) -> Answer:
+    """One object for equal answers: a large cluster gives hundreds of thousands, of which few differ."""
+    return Answer(node, service, task, slot, server, client)
 
 
 def outcome_of(error: Exception) -> Outcome:

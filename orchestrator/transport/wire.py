@@ -94,7 +94,7 @@ class Wire(paramiko.Transport):
         """As paramiko's own, and whoever waits for the socket is woken up: closing alone does not do that."""
         with suppress(OSError, EOFError, paramiko.SSHException):  # the socket may be a channel
             self.sock.shutdown(socket.SHUT_RDWR)
-        super().stop_thread()  # type: ignore[misc]
+        super().stop_thread()
 
     def open_tcp(self, address: str, port: int, *, timeout: float) -> paramiko.Channel:
         """A TCP connection that the node's sshd opens. Raises ``ChannelFailed``."""
