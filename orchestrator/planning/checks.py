@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from orchestrator.model.observed import ClusterView, LiveTask
 from orchestrator.model.probe import Expectation, Observation
@@ -40,7 +40,7 @@ def mesh_checks(found: Scene) -> Iterator[CheckResult]:
 
 def identity_check(found: Scene, entry: str, ways: Sequence[Way], view: ClusterView) -> CheckResult:
     """Whether every answer comes from a running task of this service (in host mode: on this node)."""
-    due = {task.id for task in found.tasks if found.mesh or found.host(task) == entry}
+    due = found.task_ids if found.mesh else {task.id for task in found.tasks if found.host(task) == entry}
     answers = [seen for way in ways for seen in way.answers]
     strange = Counter(_stranger(seen, found, view) for seen in answers if not _known(seen, found, due))
     if not strange:
@@ -144,7 +144,7 @@ def _not_closed(found: Scene, check: str, entry: str, failed: Sequence[Way]) -> 
     return CheckResult(check, subject(found, entry), Verdict.FAIL, reason, hint, (entry,))
 
 
-def _known(seen: Observation, found: Scene, due: set[str]) -> bool:
+def _known(seen: Observation, found: Scene, due: Collection[str]) -> bool:
     return seen.answer.task in due and seen.answer.service in {"", found.service}
 
 

@@ -48,6 +48,11 @@ class Scene:
         return self.names.get(task.node_id, task.node_id)
 
     @cached_property
+    def task_ids(self) -> frozenset[str]:
+        """The tasks by id."""
+        return frozenset(task.id for task in self.tasks)
+
+    @cached_property
     def hosts(self) -> tuple[str, ...]:
         """The nodes on which tasks run."""
         return tuple(dict.fromkeys(self.host(task) for task in self.tasks))

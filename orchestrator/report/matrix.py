@@ -51,16 +51,20 @@ def matrix(port: PortReport, width: int) -> list[RenderableType]:
     order = {name: place for place, name in enumerate(dict.fromkeys([*rows, *map(column, port.cells)]))}
     columns = sorted(dict.fromkeys(map(column, port.cells)), key=lambda name: (name == LOOPBACK, order[name]))
     if len(rows) <= LARGE:
-        return _table(columns, rows, width)
+        return _table(columns, rows, width, placed=True)
     bad = {name: row for name, row in rows.items() if any(map(_odd, row.values()))}
     odd = [name for name in columns if any(name in row and _odd(row[name]) for row in bad.values())]
     shown = dict(list(bad.items())[:SHOWN])
     parts: list[RenderableType] = [_summary(port, len(rows), len(bad))]
-    parts += _table(odd[:SHOWN], shown, width) if bad else []
-    left = [(len(bad) - len(shown), "row"), (len(odd[SHOWN:]), "column")]
-    parts += [Text(f"   … and {count(number, what)} more; `-o json` has them all", style="dim") for number, what in left
-              if number > 0]  # fmt: skip
+    parts += _table(odd[:SHOWN], shown, width, placed=False) if bad else []
+    parts += _left(len(bad) - len(shown), "row") + _left(len(odd) - SHOWN, "column")
     return parts
+
+
+def _left(number: int, what: str) -> list[RenderableType]:
+    """How much is not shown."""
+    told = f"   … and {count(number, f'more {what}')}; `-o json` has them all"
+    return [Text(told, style="dim")] if number > 0 else []
 
 
 def _odd(cell: Cell) -> bool:
@@ -77,26 +81,27 @@ def _summary(port: PortReport, vantages: int, bad: int) -> Text:
     return Text(f" fine: {vantages - bad} of {count(vantages, 'vantage')}, {ways}{after}")
 
 
-def _table(columns: Sequence[str], rows: Mapping[str, Mapping[str, Cell]], width: int) -> list[RenderableType]:
+def _table(
+    columns: Sequence[str], rows: Mapping[str, Mapping[str, Cell]], width: int, *, placed: bool
+) -> list[RenderableType]:
+    """Cells and their reasons. With ``placed``, a reason says where it was met; else equal ones are told once."""
     notes: dict[str, int] = {}
     shown = {
-        vantage: {name: _cell(cell, notes) for name, cell in row.items() if name in columns}
+        vantage: {name: _cell(cell, notes, placed=placed) for name, cell in row.items() if name in columns}
         for vantage, row in rows.items()
     }
     parts = folded("from ╲ to", columns, shown, width)
     parts += [Text(f"   [{number}] {reason}") for reason, number in list(notes.items())[:SHOWN]]
-    if len(notes) > SHOWN:
-        parts.append(Text(f"   … and {count(len(notes) - SHOWN, 'reason')} more; `-o json` has them all", style="dim"))
-    return parts
+    return parts + _left(len(notes) - SHOWN, "reason")
 
 
-def _cell(cell: Cell, notes: dict[str, int]) -> Text:
+def _cell(cell: Cell, notes: dict[str, int], *, placed: bool) -> Text:
     """One cell: mark and median latency, or mark, how many answered, and the number of the reason below."""
     if cell.verdict is Verdict.PASS:
         words = latency(cell.latency_median) if cell.answered else "closed"
     else:
         where = f"{cell.vantage} → {cell.entry} {cell.address}:{cell.port}"
-        reason = cell.reason if cell.vantage in cell.reason else f"{where}: {cell.reason}"
+        reason = cell.reason if cell.vantage in cell.reason or not placed else f"{where}: {cell.reason}"
         number = notes.setdefault(reason, len(notes) + 1)
         words = f"{cell.answered}/{cell.asked} [{number}]" if cell.asked else f"[{number}]"
     return Text(f"{MARKS[cell.verdict]} {words}", style=STYLES[cell.verdict])

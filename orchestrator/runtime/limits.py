@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 from pathlib import Path
 
@@ -19,7 +18,7 @@ def room_for(connections: int) -> None:
 
     Raises ``EnvironmentProblem`` where the hard limit is too low.
     """
-    needed = len(os.listdir(_OPEN)) + connections + SPARE
+    needed = sum(1 for _ in _OPEN.iterdir()) + connections + SPARE
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return

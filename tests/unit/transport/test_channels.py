@@ -6,6 +6,7 @@ import json
 import socket
 import struct
 import threading
+from collections import Counter
 from contextlib import contextmanager
 
 import pytest
@@ -15,6 +16,7 @@ from orchestrator.errors import Interrupted
 from orchestrator.model.observed import Problem
 from orchestrator.model.probe import OPERATOR, Answer, Outcome, Probe, Target
 from orchestrator.runtime.context import Context
+from orchestrator.transport import probing
 from orchestrator.transport import ssh as ssh_module
 from orchestrator.transport.base import ChannelFailed
 from orchestrator.transport.probing import MAX_BODY, outcome_of, parse_answer, run_probes
@@ -277,6 +279,57 @@ def test_the_requests_of_a_probe_are_spread(context):
     host = ScriptedHost("n1", tcp={("127.0.0.1", port): GOOD for port in (1, 2, 3)})
     run_probes(context, [probe(port, count=2, name=f"p{port}") for port in (1, 2, 3)], {"n1": host}, concurrency=1)
     assert [port for _, port in host.dialled] == [1, 2, 3, 1, 2, 3]
+
+
+def test_many_vantages_share_a_few_workers_and_each_has_its_share(context, monkeypatch):
+    monkeypatch.setattr(probing, "WORKERS", 6)
+    crowd = Crowd()
+    hosts = {f"n{number}": Crowded(f"n{number}", crowd) for number in range(40)}
+    probes = [probe(80, name, 8, 60.0, name) for name in hosts]
+    seen = run_probes(context, probes, hosts, concurrency=2)
+    assert Counter(one.probe for one in seen) == dict.fromkeys(hosts, 8)
+    assert {one.outcome for one in seen} == {Outcome.ANSWERED}
+    assert 1 < crowd.most <= 6
+    assert len(crowd.workers) <= 6
+    assert max(crowd.most_of.values()) <= 2
+    first = [name for name in crowd.order[:40]]
+    assert len(set(first)) > 30, "no vantage waits until others are done"
+
+
+class Crowd:
+    """Counts who is inside, and holds the first ones until there are two: more than one is at work."""
+
+    def __init__(self):
+        self.lock, self.two = threading.Lock(), threading.Barrier(2)
+        self.inside, self.most, self.most_of, self.workers, self.order = Counter(), 0, Counter(), set(), []
+
+    def enter(self, name):
+        with self.lock:
+            self.order.append(name)
+            early = len(self.order) <= 2
+            self.inside[name] += 1
+            self.most = max(self.most, self.inside.total())
+            self.most_of[name] = max(self.most_of[name], self.inside[name])
+            self.workers.add(threading.get_ident())
+        if early:
+            self.two.wait(10)
+
+    def leave(self, name):
+        with self.lock:
+            self.inside[name] -= 1
+
+
+class Crowded(ScriptedHost):
+    def __init__(self, name, crowd):
+        super().__init__(name, tcp={("127.0.0.1", 80): GOOD})
+        self._crowd = crowd
+
+    def open_tcp(self, address, port, *, timeout):
+        self._crowd.enter(self.name)
+        try:
+            return super().open_tcp(address, port, timeout=timeout)
+        finally:
+            self._crowd.leave(self.name)
 
 
 def test_a_cancelled_run_stops_asking(context):
