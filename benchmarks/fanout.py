@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from benchmarks.figures import SIZES, Benchmark
+from benchmarks.figures import SIZES
 from benchmarks.workspace import Bench
 from orchestrator.errors import EnvironmentProblem
 
 GROUP = "fanout"
 PLAN = "nodes"
-"""The plan of pairs that every size is verified with: what is asked then grows as the hosts do, and with them the tasks."""
+"""The plan of pairs that every size is verified with: what is asked then grows as the hosts and the tasks do."""
 
 LOOK = 0.05
 """Seconds between two looks at how many threads there are."""

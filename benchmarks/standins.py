@@ -37,7 +37,7 @@ IMAGE = "example/web:1"
 class Wish:
     """So many hosts, and a service of so many tasks on them.
 
-    ``key`` is the private key of every host, in the format of OpenSSH; ``authorized`` is the public key that may log in.
+    ``key`` is the private key of every host, in the format of OpenSSH; ``authorized`` the public key that may log in.
     """
 
     hosts: int

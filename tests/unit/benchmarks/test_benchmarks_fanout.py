@@ -66,14 +66,13 @@ def test_a_stranger_is_not_let_in(hosts, tmp_path):
     assert caught.value.kind == "auth"
 
 
-def test_both_kinds_of_work_are_measured_at_every_size():
+def test_both_kinds_of_work_are_measured():
     with bench(Context(lambda event: None), runs=1) as work:
-        fanout.measure(work, sizes=(2, 3))
-    for size in (2, 3):
-        for what in ("observe", "verify"):
-            assert work.samples[f"{what} {size}"][0] > 0
-            assert work.samples[f"{what} {size} threads"][0] > size
-            assert work.samples[f"{what} {size} memory"][0] > 20
+        fanout.measure(work, sizes=(2,))
+    for what in ("observe", "verify"):
+        assert work.samples[f"{what} 2"][0] > 0
+        assert work.samples[f"{what} 2 threads"][0] > 2
+        assert work.samples[f"{what} 2 memory"][0] > 20
     asked = [one for one in BENCHMARKS if one.group == "fanout"]
     assert all(isinstance(one, Benchmark) for one in asked)
     assert list(results(asked, work.samples)) == [], "sizes that were not measured have no figures"

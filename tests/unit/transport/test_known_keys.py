@@ -67,6 +67,6 @@ def test_where_no_thread_can_be_started_that_is_told(sshd, monkeypatch):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(login, "_handshake", refuse)
-    with pytest.raises(login.NodeError, match="no thread could be started .* can't start new thread") as caught:
+    with pytest.raises(login.NodeError, match=r"no thread could be started .* can't start new thread") as caught:
         connect(sshd.address, name="n1")
     assert "ulimit -u" in caught.value.hint
