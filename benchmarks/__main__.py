@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import cluster, commands, machines
+from benchmarks import cluster, commands, fanout, machines
 from benchmarks.figures import ASKED_FOR, BENCHMARKS, GROUPS, Result, results
 from benchmarks.machine import describe
 from benchmarks.report import document, markdown, table
@@ -22,6 +22,9 @@ from orchestrator.cli.session import run
 from orchestrator.errors import UsageError
 from orchestrator.report.console import make_console
 from orchestrator.runtime.context import Context
+
+NO_MACHINE = frozenset({"cli", fanout.GROUP})
+"""The groups for which no machine is started."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -64,6 +67,8 @@ def measure(context: Context, wanted: Collection[str], runs: int) -> tuple[list[
     with bench(context, runs) as work:
         if "cli" in wanted:
             commands.measure_start(work)
+        if fanout.GROUP in wanted:
+            fanout.measure(work)
         if "resume" in wanted or cluster.GROUPS.intersection(wanted):
             golden = machines.prepare(work)
             for _ in range(runs if "resume" in wanted else 0):
@@ -73,7 +78,7 @@ def measure(context: Context, wanted: Collection[str], runs: int) -> tuple[list[
         if ASKED_FOR in wanted:
             commands.measure_image(work)
         asked = [benchmark for benchmark in BENCHMARKS if benchmark.group in wanted]
-        return list(results(asked, work.samples)), describe(context)
+        return list(results(asked, work.samples)), describe(context, machines=bool(set(wanted) - NO_MACHINE))
 
 
 if __name__ == "__main__":

@@ -95,6 +95,32 @@ def results(benchmarks: Sequence[Benchmark], samples: Samples) -> Iterator[Resul
             )
 
 
+SIZES = (10, 30, 100, 300, 1000)
+"""Numbers of simulated hosts."""
+
+FEW, MANY = 100, 1000
+"""The sizes between which growth is measured: below, what is the same for any number of hosts counts for too much."""
+
+
+def fan_out(size: int) -> Iterator[Benchmark]:
+    """What is measured with so many simulated hosts."""
+    looked, checked = f"observe {size}", f"verify {size}"
+    asked = f"{size} hosts: log in, observe, ask a sample of the pairs, judge"
+    yield Benchmark(f"fan-out {looked}", "fanout", looked, f"{size} hosts: log in, look at every engine and the swarm")
+    yield Benchmark(f"fan-out {checked}", "fanout", checked, asked)
+    yield Benchmark(f"fan-out {checked}, CPU", "fanout", f"{checked} cpu", "CPU of the operator's side of it")
+    yield Benchmark(f"fan-out {checked}, memory", "fanout", f"{checked} memory", "the most resident memory", "MB")
+    yield Benchmark(f"fan-out {checked}, threads", "fanout", f"{checked} threads", "the most threads", "threads")
+    yield Benchmark(f"fan-out {size} logins", "fanout", f"{looked} logins", "logins by 32 at once", "per second")
+
+
+def growth(what: str, measured: str, unit: str) -> Benchmark:
+    """What one host costs among many against what it costs among few: 1 is linear."""
+    key, few = f"{what} {MANY} {measured} per host", f"{what} {FEW} {measured} per host"
+    subject, baseline = f"{measured} per host, {what} {MANY}", f"the same of {FEW} hosts"
+    return Benchmark(f"growth of {what}, {measured}", "fanout", key, subject, unit, few, baseline, aim=1.5)
+
+
 BENCHMARKS = (
     Benchmark(
         "resume",
@@ -154,6 +180,11 @@ BENCHMARKS = (
     Benchmark("memory", "memory", "pss", "a lab of 3 nodes; shared pages counted once (PSS)", "GB", aim=3.5),
     Benchmark("memory, unshared", "memory", "rss", "the same; shared pages counted in each process (RSS)", "GB"),
     Benchmark("image", "image", "image", "`lab image build` in an empty cache, golden node included", aim=180.0),
+    *(benchmark for size in SIZES for benchmark in fan_out(size)),
+    growth("observe", "cpu", "ms"),
+    growth("verify", "cpu", "ms"),
+    growth("observe", "memory", "MB"),
+    growth("verify", "memory", "MB"),
 )
 
 GROUPS = tuple(dict.fromkeys(benchmark.group for benchmark in BENCHMARKS))

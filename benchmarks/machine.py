@@ -12,16 +12,16 @@ from orchestrator.providers.vm.accel import probe, qemu_version
 from orchestrator.runtime.context import Context
 
 
-def describe(context: Context) -> dict[str, str]:
-    """Processor, memory, and the versions that matter. Names no host."""
+def describe(context: Context, *, machines: bool = True) -> dict[str, str]:
+    """Processor, memory, and the versions that matter, with ``machines`` those of QEMU too. Names no host."""
+    qemu = {"qemu": qemu_version(), "accelerator": probe(context).name} if machines else {}
     return {
         "lab": __version__,
         "processor": f"{psutil.cpu_count()} × {processor(Path('/proc/cpuinfo'))}",
         "memory": f"{psutil.virtual_memory().total / 1024**3:.0f} GiB",
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "qemu": qemu_version(),
-        "accelerator": probe(context).name,
+        **qemu,
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_INVENTORY, InventoryOption, Output, OutputOption
+from orchestrator.cli.options import DEFAULT_INVENTORY, InventoryOption, Output, OutputOption, PairsChoice
 from orchestrator.cli.output import carry_out
 
 if TYPE_CHECKING:
@@ -57,6 +57,12 @@ def verify(
     look_only: Annotated[
         bool, typer.Option("--look-only", help="Leave out the checks that change something for a while.")
     ] = False,
+    pairs: Annotated[
+        PairsChoice, typer.Option("--pairs", help="Which nodes ask which; auto: all of up to 20 nodes, else a sample.")
+    ] = PairsChoice.AUTO,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", min=0, help="Another number asks other pairs of a sample.")
+    ] = 0,
     inventory: InventoryOption = DEFAULT_INVENTORY,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -77,6 +83,8 @@ def verify(
             tolerance=tolerance,
             deadline=deadline,
             look_only=look_only,
+            pairs=pairs.plan,
+            seed=seed,
         )
 
     carry_out(work, VERIFY, output)

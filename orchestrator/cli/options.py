@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from orchestrator.model.probe import Pairs
 
 DEFAULT_INVENTORY = Path("inventory.yaml")
 
@@ -23,6 +26,22 @@ class Kind(StrEnum):
 
     VM = "vm"
     SSH = "ssh"
+
+
+class PairsChoice(StrEnum):
+    """Which pairs of nodes `lab verify` asks: a plan, or the one that suits their number."""
+
+    AUTO = "auto"
+    ALL = "all"
+    PATHS = "paths"
+    NODES = "nodes"
+
+    @property
+    def plan(self) -> Pairs | None:
+        """The plan that was chosen; ``None`` where the number of nodes chooses."""
+        from orchestrator.model.probe import Pairs
+
+        return None if self is PairsChoice.AUTO else Pairs(self.value)
 
 
 _INVENTORY_HELP = "The file that names the nodes and the labs; LAB_INVENTORY may name it too."

@@ -31,6 +31,14 @@ class Expectation(StrEnum):
     REFUSED = "refused"
 
 
+class Pairs(StrEnum):
+    """Which pairs of vantage and entry are asked: all, or a sample that still crosses every path, or every node."""
+
+    ALL = "all"
+    PATHS = "paths"
+    NODES = "nodes"
+
+
 @dataclass(frozen=True, order=True)
 class Target:
     """Where a probe goes.
@@ -63,6 +71,27 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """How much of all that could be asked a plan of probes asks, over all published ports.
+
+    ``ways`` are pairs of vantage and target, of ``all_ways``; ``paths`` are pairs of an entry and a node with a task
+    between which a request is sure to pass (round robin shows every task), of ``all_paths``. ``promise`` says what the
+    plan is sure to ask; ``requests`` is what it makes, and ``seed`` chose the pairs.
+    """
+
+    pairs: Pairs
+    promise: str
+    seed: int = 0
+    vantages: int = 0
+    entries: int = 0
+    ways: int = 0
+    all_ways: int = 0
+    paths: int = 0
+    all_paths: int = 0
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Who answered, as the lab's nginx tells it in JSON; empty where the body says nothing of it."""
 
@@ -74,7 +103,7 @@ class Answer:
     client: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Observation:
     """One request and what came of it. ``latency`` is seconds from dialling to the last byte (or the failure).
 

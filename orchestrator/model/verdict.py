@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from orchestrator.model.probe import Sample
+
 
 class Verdict(StrEnum):
     """``inconclusive`` means that the question could not be asked, which is not a failure of the target."""
@@ -85,7 +87,10 @@ class CheckReport:
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """The whole of ``lab verify``; ``labs`` are the checks that lab files ask for, ``checks`` those of the cluster."""
+    """The whole of ``lab verify``; ``labs`` are the checks that lab files ask for, ``checks`` those of the cluster.
+
+    ``sample`` says how much of what could be asked of the published ports was asked.
+    """
 
     cluster: str
     ports: tuple[PortReport, ...]
@@ -94,6 +99,7 @@ class VerifyReport:
     requests: int = 0
     seconds: float = 0.0
     labs: tuple[CheckReport, ...] = ()
+    sample: Sample | None = None
 
     @property
     def every_check(self) -> tuple[CheckResult, ...]:

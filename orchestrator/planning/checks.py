@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from orchestrator.model.observed import ClusterView, LiveTask
 from orchestrator.model.probe import Expectation, Observation
@@ -23,11 +23,6 @@ def subject(found: Scene, entry: str) -> str:
     return f"{found.service} :{found.port} via {entry}"
 
 
-def anonymous(found: Scene) -> bool:
-    """Whether something answers, but no answer at all names its task: an image that knows nothing of us."""
-    return any(way.answers for way in found.ways) and not seen_tasks(found.ways)
-
-
 def mesh_checks(found: Scene) -> Iterator[CheckResult]:
     """Whether every entry does what it must, as far as we could ask, and from where we could not ask.
 
@@ -45,7 +40,7 @@ def mesh_checks(found: Scene) -> Iterator[CheckResult]:
 
 def identity_check(found: Scene, entry: str, ways: Sequence[Way], view: ClusterView) -> CheckResult:
     """Whether every answer comes from a running task of this service (in host mode: on this node)."""
-    due = {task.id for task in found.tasks if found.mesh or found.host(task) == entry}
+    due = found.task_ids if found.mesh else {task.id for task in found.tasks if found.host(task) == entry}
     answers = [seen for way in ways for seen in way.answers]
     strange = Counter(_stranger(seen, found, view) for seen in answers if not _known(seen, found, due))
     if not strange:
@@ -71,6 +66,14 @@ def coverage_check(found: Scene, entry: str, ways: Sequence[Way]) -> CheckResult
         _coverage_hint(found, entry),
         _absent(found, missing, entry),
     )
+
+
+def uncovered_check(found: Scene, entry: str) -> CheckResult:
+    """That a plan had enough requests to see every task through an entry, but too many vantages of them are lost."""
+    made = sum(len(way.good) + len(way.bad) for way in found.through(entry))
+    reason = f"only {made} requests could be made through it, too few to see all {len(found.tasks)} running tasks"
+    hint = "`lab status` shows every node; `lab verify --pairs all` asks from all others too"
+    return CheckResult("coverage", subject(found, entry), Verdict.INCONCLUSIVE, reason, hint)
 
 
 def share_check(found: Scene, entry: str, ways: Sequence[Way], tolerance: float) -> CheckResult:
@@ -122,7 +125,7 @@ def _mesh(found: Scene, check: str, entry: str, ways: Sequence[Way]) -> CheckRes
         return CheckResult(check, about, Verdict.INCONCLUSIVE, "there is no vantage from which it could be asked")
     failed = [way for way in ways if way.failed]
     if not failed:
-        return CheckResult(check, about, Verdict.PASS, ANONYMOUS if anonymous(found) else "")
+        return CheckResult(check, about, Verdict.PASS, ANONYMOUS if found.anonymous else "")
     if failed[0].probe.expect is Expectation.REFUSED:
         return _not_closed(found, check, entry, failed)
     causes = findings(found, entry)
@@ -141,7 +144,7 @@ def _not_closed(found: Scene, check: str, entry: str, failed: Sequence[Way]) -> 
     return CheckResult(check, subject(found, entry), Verdict.FAIL, reason, hint, (entry,))
 
 
-def _known(seen: Observation, found: Scene, due: set[str]) -> bool:
+def _known(seen: Observation, found: Scene, due: Collection[str]) -> bool:
     return seen.answer.task in due and seen.answer.service in {"", found.service}
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from orchestrator.model.probe import Observation, Outcome, Probe
 from orchestrator.model.question import Echo, Echoed, Fetched, Reply, Resolved, Unasked
+from orchestrator.planning.tally import enumerate_names
 
 
 def in_doubt(probes: Iterable[Probe], observations: Iterable[Observation]) -> list[Probe]:
@@ -49,7 +50,7 @@ def busy_notes(probes: Iterable[Probe], observations: Sequence[Observation]) -> 
         way = f"{probe.vantage} → {probe.target.entry} ({late[probe.id]} of {probe.count})"
         ports.setdefault(f"{probe.service} :{probe.published}", []).append(way)
     return [
-        f"{port}: time-outs at first, none when asked again a few at a time: {', '.join(ways)}; the nodes or this "
-        "machine are busy"
+        f"{port}: time-outs at first, none when asked again a few at a time: {enumerate_names(ways)}; the nodes or "
+        "this machine are busy"
         for port, ways in ports.items()
     ]

@@ -10,12 +10,12 @@ from orchestrator.model.observed import ClusterView
 from orchestrator.model.probe import Expectation, Observation
 from orchestrator.model.verdict import CheckResult, PortReport, Verdict
 from orchestrator.planning.checks import (
-    anonymous,
     coverage_check,
     entry_check,
     identity_check,
     mesh_checks,
     share_check,
+    uncovered_check,
 )
 from orchestrator.planning.probes import ProbePlan
 from orchestrator.planning.scene import Scene, scene
@@ -42,7 +42,7 @@ def _port(service: str, port: int, ways: Sequence[Way], view: ClusterView, toler
     mesh = live is None or all(p.mode is PublishMode.INGRESS for p in live.spec.ports if p.published == port)
     found = scene(view, service, port, ways, mesh=mesh)
     checks = [*mesh_checks(found)]
-    if not anonymous(found):
+    if not found.anonymous:
         checks += _entry_checks(found, view, tolerance)
     order = {"mesh": 0, "publish-mode": 0, "identity": 1, "coverage": 2, "share": 3, "entry": 4}
     return PortReport(
@@ -67,8 +67,18 @@ def _entry_checks(found: Scene, view: ClusterView, tolerance: float) -> Iterator
         yield identity_check(found, entry, ways, view)
         if not found.mesh:
             continue
-        covered = coverage_check(found, entry, ways)
-        yield covered
-        if covered.verdict is Verdict.PASS and found.tasks:
-            yield share_check(found, entry, ways, tolerance)
+        yield from _task_checks(found, entry, ways, tolerance)
         yield entry_check(found, entry, ways, ingress)
+
+
+def _task_checks(found: Scene, entry: str, ways: Sequence[Way], tolerance: float) -> Iterator[CheckResult]:
+    """Which tasks answered through an entry, and how often, where enough was to be asked to tell."""
+    if not found.planned(entry):
+        return
+    if found.thin(entry):
+        yield uncovered_check(found, entry)
+        return
+    covered = coverage_check(found, entry, ways)
+    yield covered
+    if covered.verdict is Verdict.PASS and found.tasks:
+        yield share_check(found, entry, ways, tolerance)

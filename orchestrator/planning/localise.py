@@ -19,6 +19,8 @@ LINK_HINT = "on {node}: is the cluster interface up (`ip -br link`), does a fire
 LOOPBACK_HINT = "on {entry}: the OUTPUT rules of table nat (DOCKER-INGRESS) and rules on interface lo"
 OPERATOR_HINT = "the nodes do reach it: look at the port forward or the firewall between this machine and {entry}"
 
+THIN_HINT = "`lab verify --pairs paths` asks for every task through every node; else packet loss or load on {entry}"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -139,6 +141,9 @@ def _lossy(found: Scene, entry: str, ways: Sequence[Way]) -> Iterator[Finding]:
         return
     what = _said(ways)
     causes = [*_silent_tasks(found, what), *_lost_tasks(found, entry, what)]
+    if not causes and found.thin(entry):
+        reason = f"{what}; too few requests went through {entry} to tell which tasks they met"
+        causes = [Finding((entry,), reason, THIN_HINT.format(entry=entry))]
     if not causes:
         reason = f"{what}; every task answers through {entry} at times: requests get lost, or a task is overloaded"
         hint = f"packet loss (`ip -s link`) or load on {entry}, and the logs of the tasks"

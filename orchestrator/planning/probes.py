@@ -1,32 +1,67 @@
-"""What ``lab verify`` asks: every published TCP port, from every node, at every node."""
+"""What ``lab verify`` asks: every published TCP port, from every node, at every node or at some of them."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.model.inventory import NodeConfig
 from orchestrator.model.lab import Port, Protocol, PublishMode, Service, ServiceMode
 from orchestrator.model.labels import LAB, owned_by
 from orchestrator.model.observed import ClusterView, SwarmView
-from orchestrator.model.probe import OPERATOR, Expectation, Probe, Target
+from orchestrator.model.probe import OPERATOR, Expectation, Pairs, Probe, Sample, Target
 from orchestrator.planning.cluster import Place, places, running, stale_members
 from orchestrator.planning.compare import port_text
+from orchestrator.planning.pairs import FEWEST, GUARANTEES, automatic, sampled, some_entries
 
 LOOPBACK = "127.0.0.1"
 """A node's own address; never ``localhost``, which may be ::1: the routing mesh is IPv4 only."""
 
 
-@dataclass(frozen=True)
-class ProbePlan:
-    """All probes of one run; ``notes`` say what is not asked, and why."""
-
-    probes: tuple[Probe, ...] = ()
-    notes: tuple[str, ...] = ()
-
+Through = tuple[str, int, str]
+"""A service, one of its published ports, and the node at which that is asked."""
 
 Entry = tuple[str, str, str]
 """A node at which published ports are asked: its name, its node id and its address ("" where not known)."""
+
+
+@dataclass(frozen=True)
+class ProbePlan:
+    """All probes of one run; ``notes`` say what is not asked, and why.
+
+    ``thin`` are the entries through which a sample asks too little for every task to show. ``sample`` counts what is
+    asked; ``None`` where nobody knows what there is.
+    """
+
+    probes: tuple[Probe, ...] = ()
+    notes: tuple[str, ...] = ()
+    thin: frozenset[Through] = frozenset()
+    sample: Sample | None = None
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What all ports have in common."""
+
+    swarm: SwarmView
+    found: tuple[Place, ...]
+    entries: tuple[Entry, ...]
+    pairs: Pairs
+    seed: int
+    requests: int
+    deadline: float
+
+    @property
+    def addressed(self) -> list[str]:
+        """The entries that others can ask."""
+        return [name for name, _, address in self.entries if address]
+
+    @property
+    def ways(self) -> int:
+        """How many ways there are between the nodes: every vantage to every address, and to itself on loopback."""
+        return len(self.found) * (len(self.addressed) + 1)
 
 
 def plan_probes(
@@ -38,31 +73,105 @@ def plan_probes(
     requests: int = 20,
     deadline: float = 5.0,
     labs: Sequence[str] | None = None,
+    pairs: Pairs | None = None,
+    seed: int = 0,
 ) -> ProbePlan:
     """Probes for every published TCP port of our services, or only of the services of ``labs``.
 
     Every node is a vantage, also one that cannot be reached: that its questions were not asked is part of the result.
-    ``routes`` are the operator's ways, by node and published port. Each probe makes ``requests`` requests, or two for
-    each running task where that is more: round robin then shows every task. ``deadline`` is seconds per request.
+    ``routes`` are the operator's ways, by node and published port. ``pairs`` says which nodes ask which (``None``: by
+    their number, :func:`orchestrator.planning.pairs.automatic`), ``seed`` which of them in a sample.
+
+    With all pairs, each probe makes ``requests`` requests, or two for each running task where that is more: round
+    robin then shows every task. In a sample that is what all probes through one entry make together. ``deadline`` is
+    seconds per request.
     """
     swarm = view.swarm
     if swarm is None:
         return ProbePlan(notes=("no manager answers, so nobody knows which ports are published",))
     found = places(nodes, view)
     entries, notes = _entries(found, swarm)
+    asked, untold = _ports(cluster, swarm, labs)
+    if pairs is None:
+        due = sum(len(entries) * max(requests, 2 * len(running(swarm, service.name))) for service, _ in asked)
+        pairs = automatic(len(entries), due)
+    ground = _Ground(swarm, found, tuple(entries), pairs, seed, requests, deadline)
     probes: dict[str, Probe] = {}
-    for service in _services(cluster, swarm, labs):
-        for port in sorted(service.ports):
-            untold = _unasked(service, port)
-            if untold:
-                notes.append(untold)
-                continue
-            count = max(requests, 2 * len(running(swarm, service.name)))
-            expected = {name: _expectation(service, port, swarm, node_id) for name, node_id, _ in entries}
-            for vantage, target in (*_between(port, found, entries), *_from_operator(port, routes, expected)):
-                probe = _probe(service, port, vantage, target, expected[target.entry], count, deadline)
-                probes[probe.id] = probe
-    return ProbePlan(tuple(probes.values()), tuple(notes))
+    thin: set[Through] = set()
+    for service, port in asked:
+        made = _of_port(ground, service, port, routes)
+        probes |= {probe.id: probe for probe in made}
+        thin |= _thin(ground, service, port, made)
+    plan = ProbePlan(tuple(probes.values()), (*notes, *untold), frozenset(thin))
+    return replace(plan, sample=_sample(ground, plan, asked))
+
+
+def _ports(cluster: str, swarm: SwarmView, labs: Sequence[str] | None) -> tuple[list[tuple[Service, Port]], list[str]]:
+    """The ports to ask, and why the others are not asked."""
+    ports = [(service, port) for service in _services(cluster, swarm, labs) for port in sorted(service.ports)]
+    return [one for one in ports if not _unasked(*one)], [why for one in ports if (why := _unasked(*one))]
+
+
+def _of_port(ground: _Ground, service: Service, port: Port, routes: Mapping[tuple[str, int], Target]) -> list[Probe]:
+    expected = {name: _expectation(service, port, ground.swarm, node_id) for name, node_id, _ in ground.entries}
+    between = _between if ground.pairs is Pairs.ALL else _sampled
+    ways = [*between(ground, port), *_from_operator(port, routes, expected)]
+    counts = _counts(ground, service, port, Counter(target.entry for _, target in ways))
+    return [
+        _probe(service, port, vantage, target, expected[target.entry], counts[target.entry], ground.deadline)
+        for vantage, target in ways
+    ]
+
+
+def _counts(ground: _Ground, service: Service, port: Port, ways: Mapping[str, int]) -> dict[str, int]:
+    """Requests for each way through an entry, of which there are ``ways``."""
+    every_task = max(ground.requests, 2 * len(running(ground.swarm, service.name)))
+    if ground.pairs is Pairs.ALL:
+        return dict.fromkeys(ways, every_task)
+    for_tasks = _for_tasks(ground) if port.mode is PublishMode.INGRESS else set()
+    due = {entry: every_task if entry in for_tasks else ground.requests for entry in ways}
+    return {entry: max(FEWEST, math.ceil(due[entry] / ways[entry])) for entry in ways}
+
+
+def _for_tasks(ground: _Ground) -> set[str]:
+    """The entries through which all tasks are asked for; in the smallest plan some that answer, if there are any."""
+    if ground.pairs is Pairs.NODES:
+        up = [place.name for place in ground.found if place.address and place.view.reachable]
+        return set(some_entries(up or ground.addressed, ground.seed))
+    return {name for name, _, _ in ground.entries}
+
+
+def _thin(ground: _Ground, service: Service, port: Port, probes: Sequence[Probe]) -> set[Through]:
+    """The entries through which too few requests are made to be sure to see every task."""
+    made: Counter[str] = Counter()
+    for probe in probes:
+        made[probe.target.entry] += probe.count
+    due = 2 * len(running(ground.swarm, service.name)) if port.mode is PublishMode.INGRESS else 0
+    return {(service.name, port.published, entry) for entry, _, _ in ground.entries if made[entry] < due}
+
+
+def _sample(ground: _Ground, plan: ProbePlan, asked: Sequence[tuple[Service, Port]]) -> Sample:
+    """What of all that could be asked the plan asks."""
+    paths = all_paths = 0
+    for service, port in asked:
+        if port.mode is PublishMode.INGRESS:
+            hosts = len({task.node_id for task in running(ground.swarm, service.name)})
+            thin = sum(1 for name, number, _ in plan.thin if (name, number) == (service.name, port.published))
+            paths += (len(ground.entries) - thin) * hosts
+            all_paths += len(ground.entries) * hosts
+    ours = sum(probe.vantage != OPERATOR for probe in plan.probes)
+    return Sample(
+        pairs=ground.pairs,
+        promise=GUARANTEES[ground.pairs],
+        seed=ground.seed,
+        vantages=len(ground.found),
+        entries=len(ground.entries),
+        ways=ours,
+        all_ways=ground.ways * len(asked),
+        paths=paths,
+        all_paths=all_paths,
+        requests=sum(probe.count for probe in plan.probes),
+    )
 
 
 def _services(cluster: str, swarm: SwarmView, labs: Sequence[str] | None) -> Iterator[Service]:
@@ -109,13 +218,27 @@ def _expectation(service: Service, port: Port, swarm: SwarmView, node_id: str) -
     return Expectation.REFUSED if none_wanted else Expectation.ANSWER
 
 
-def _between(port: Port, found: Sequence[Place], entries: Sequence[Entry]) -> Iterator[tuple[str, Target]]:
+def _between(ground: _Ground, port: Port) -> Iterator[tuple[str, Target]]:
     """From every node to every entry's address, and to itself on loopback."""
-    for place in found:
-        for name, _, address in entries:
+    for place in ground.found:
+        for name, _, address in ground.entries:
             if address:
                 yield place.name, Target(name, address, port.published)
         yield place.name, Target(place.name, LOOPBACK, port.published)
+
+
+def _sampled(ground: _Ground, port: Port) -> Iterator[tuple[str, Target]]:
+    """From every node to itself, at its address and on loopback, and between some of the others."""
+    addresses = {name: address for name, _, address in ground.entries if address}
+    vantages = [place.name for place in ground.found]
+    asked: dict[str, list[str]] = {name: [name] for name in vantages}
+    for vantage, entry in sampled(vantages, ground.addressed, ground.seed):
+        asked[vantage].append(entry)
+    for vantage, entries in asked.items():
+        for entry in entries:
+            if entry in addresses:
+                yield vantage, Target(entry, addresses[entry], port.published)
+        yield vantage, Target(vantage, LOOPBACK, port.published)
 
 
 def _from_operator(

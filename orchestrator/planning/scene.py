@@ -48,6 +48,11 @@ class Scene:
         return self.names.get(task.node_id, task.node_id)
 
     @cached_property
+    def task_ids(self) -> frozenset[str]:
+        """The tasks by id."""
+        return frozenset(task.id for task in self.tasks)
+
+    @cached_property
     def hosts(self) -> tuple[str, ...]:
         """The nodes on which tasks run."""
         return tuple(dict.fromkeys(self.host(task) for task in self.tasks))
@@ -57,9 +62,40 @@ class Scene:
         """The ways that tell something of where answers are due."""
         return tuple(way for way in self.ways if way.conclusive and way.probe.expect is Expectation.ANSWER)
 
+    @cached_property
+    def _by_entry(self) -> dict[str, list[Way]]:
+        return by_entry(self.conclusive)
+
+    @cached_property
+    def _seen(self) -> dict[str, Counter[str]]:
+        """How often each task answered, by the entry that led to it."""
+        return {entry: seen_tasks(ways) for entry, ways in self._by_entry.items()}
+
+    @cached_property
+    def _seen_anywhere(self) -> Counter[str]:
+        return sum(self._seen.values(), Counter())
+
     def through(self, entry: str) -> list[Way]:
         """The conclusive ways through an entry node."""
-        return [way for way in self.conclusive if way.entry == entry]
+        return self._by_entry.get(entry, [])
+
+    @cached_property
+    def anonymous(self) -> bool:
+        """Whether something answers, but no answer at all names its task: an image that knows nothing of us."""
+        return any(way.answers for way in self.ways) and not seen_tasks(self.ways)
+
+    def planned(self, entry: str) -> bool:
+        """Whether as many requests were to go through an entry as are sure to show every task: two for each."""
+        return sum(way.probe.count for way in self._planned.get(entry, ())) >= 2 * len(self.tasks)
+
+    def thin(self, entry: str) -> bool:
+        """Whether too few requests went through an entry to tell anything by a task that was not seen there."""
+        made = sum(len(way.good) + len(way.bad) for way in self.through(entry))
+        return not self.planned(entry) or made < len(self.tasks)
+
+    @cached_property
+    def _planned(self) -> dict[str, list[Way]]:
+        return by_entry(self.ways)
 
     @cached_property
     def silent(self) -> bool:
@@ -69,17 +105,19 @@ class Scene:
     @cached_property
     def mute(self) -> frozenset[str]:
         """Entries that let nobody in, not even the node itself."""
-        return frozenset(entry for entry, ways in by_entry(self.conclusive).items() if all(way.dead for way in ways))
+        return frozenset(entry for entry, ways in self._by_entry.items() if all(way.dead for way in ways))
 
     @cached_property
     def never_seen(self) -> tuple[LiveTask, ...]:
         """Running tasks that answered nobody, where others did."""
-        seen = seen_tasks(self.conclusive)
+        seen = self._seen_anywhere
         return tuple(task for task in self.tasks if self.mesh and seen and task.id not in seen)
 
     def missed(self, entry: str) -> tuple[LiveTask, ...]:
-        """Running tasks that answered through other entries, but not through this one."""
-        here, anywhere = seen_tasks(self.through(entry)), seen_tasks(self.conclusive)
+        """Running tasks that answered through other entries, but not through this one, where they had to."""
+        if self.thin(entry):
+            return ()
+        here, anywhere = self._seen.get(entry, Counter()), self._seen_anywhere
         return tuple(task for task in self.tasks if self.mesh and task.id in anywhere and task.id not in here)
 
     @cached_property
@@ -104,7 +142,7 @@ class Scene:
 
         A refused connection has reached somebody, so it says nothing against the path.
         """
-        lossy = [entry for entry, ways in by_entry(self.conclusive).items() if any(map(_lossy, ways))]
+        lossy = [entry for entry, ways in self._by_entry.items() if any(map(_lossy, ways))]
         pairs = {(entry, self.host(task)) for entry in lossy for task in self.missed(entry)}
         return _blame({pair for pair in pairs if pair[0] != pair[1]}, self._suspects)
 
@@ -155,7 +193,8 @@ def _blame(pairs: Collection[Pair], suspects: Collection[str]) -> dict[Pair, tup
     rest = set(pairs)
     while rest:
         weight = {node: (times, node in suspects) for node, times in Counter(n for pair in rest for n in pair).items()}
-        worst = {node for node in weight if weight[node] == max(weight.values())}
+        heaviest = max(weight.values())
+        worst = {node for node in weight if weight[node] == heaviest}
         hit = {pair for pair in rest if worst & set(pair)}
         blamed |= {pair: tuple(node for node in pair if node in worst) for pair in hit}
         rest -= hit

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import median
 
 from orchestrator.model.observed import LiveTask
@@ -21,6 +22,12 @@ WORDS = {
     Outcome.VANTAGE_DEAD: "vantage dead",
 }
 """Outcomes for a sentence."""
+
+MANY = 12
+"""More names than a sentence can hold."""
+
+A_FEW = 8
+"""How many of them it names."""
 
 SERVER_ERROR = 500
 """HTTP status from which an answer says that the service itself fails."""
@@ -79,7 +86,7 @@ class Way:
         """Whether all that was not as expected are answers in another protocol than HTTP."""
         return all(seen.outcome is Outcome.NOT_HTTP for seen in self.bad)
 
-    @property
+    @cached_property
     def answers(self) -> tuple[Observation, ...]:
         """Everything that an HTTP server answered, expected or not."""
         return tuple(seen for seen in (*self.good, *self.bad) if seen.outcome is Outcome.ANSWERED)
@@ -140,8 +147,10 @@ def task_name(task: LiveTask, hostname: str) -> str:
 
 
 def enumerate_names(names: Iterable[str]) -> str:
-    """Names for a sentence: ``n1``, ``n1 and n2``, ``n1, n2 and n3``."""
+    """Names for a sentence: ``n1``, ``n1 and n2``, ``n1, n2 and n3``; of many the first few and how many more."""
     listed = list(dict.fromkeys(names))
+    if len(listed) > MANY:
+        listed = [*listed[:A_FEW], f"{len(listed) - A_FEW} more"]
     return " and ".join([", ".join(listed[:-1]), listed[-1]]) if len(listed) > 1 else "".join(listed)
 
 

@@ -17,6 +17,7 @@ from orchestrator.providers import preflight
 from orchestrator.providers.base import Machine, OperatorRoute
 from orchestrator.runtime.context import Context
 from orchestrator.runtime.fanout import fan_out
+from orchestrator.runtime.limits import room_for
 from orchestrator.transport import ssh
 from orchestrator.transport.base import Host, problem_of
 
@@ -61,7 +62,8 @@ class SshProvider:
     def ensure(self, context: Context) -> Sequence[str]:
         """Connect to all hosts at once and examine them; changes nothing and starts nothing.
 
-        Raises one ``NodeError`` with every failure of every host; warnings are told to ``context``.
+        Raises one ``NodeError`` with every failure of every host, and ``EnvironmentProblem`` where this process may not
+        have so many connections; warnings are told to ``context``.
         """
 
         def attempt(node: NodeConfig) -> Host | Problem:
@@ -70,6 +72,7 @@ class SshProvider:
             except NodeError as error:
                 return problem_of(error)
 
+        room_for(len(self._inventory.nodes))
         with context.closing(self.close):
             hosts = {result.item.name: result.get() for result in fan_out(self._inventory.nodes, attempt)}
             context.check()

@@ -8,13 +8,14 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from orchestrator.model.outcome import VerifyOutcome
-from orchestrator.model.probe import OPERATOR
-from orchestrator.model.verdict import Cell, CheckReport, CheckResult, PortReport, Verdict
+from orchestrator.model.probe import Pairs, Sample
+from orchestrator.model.verdict import CheckReport, CheckResult, Verdict
 from orchestrator.report.console import MARKS, STYLES
-from orchestrator.report.tables import folded
-from orchestrator.report.words import count, latency, seconds
+from orchestrator.report.matrix import answers, matrix, task_names
+from orchestrator.report.words import count, seconds
 
-LOOPBACK = "127.0.0.1"
+STORIES = 20
+"""The most failures of one kind that are told one by one."""
 
 
 def render_verify(outcome: VerifyOutcome, width: int) -> list[RenderableType]:
@@ -23,8 +24,8 @@ def render_verify(outcome: VerifyOutcome, width: int) -> list[RenderableType]:
     names = task_names(outcome)
     for port in outcome.report.ports:
         parts.append(Text(f"{port.service}  :{port.published}", style="bold"))
-        parts += _matrix(port, width)
-        parts += _answers(port, names, width)
+        parts += matrix(port, width)
+        parts += answers(port, names, width)
         parts += _checks(port.checks)
         parts.append(Text())
     parts += _checks(outcome.report.checks)
@@ -33,79 +34,9 @@ def render_verify(outcome: VerifyOutcome, width: int) -> list[RenderableType]:
         for report in outcome.report.labs:
             parts += _lab_check(report) if report.lab == lab else []
         parts.append(Text())
-    parts += [Text.assemble(("· ", "dim"), note) for note in outcome.notes]
+    parts += [Text.assemble(("· ", "dim"), note) for note in (*_sampled(outcome.report.sample), *outcome.notes)]
     parts.append(_summary(outcome))
     return parts
-
-
-def task_names(outcome: VerifyOutcome) -> dict[str, str]:
-    """Task ids as people know them: ``1 on n2`` (slot and node), as far as the answers told it."""
-    names = {}
-    for observation in outcome.observations:
-        answer = observation.answer
-        if answer.task and answer.node:
-            names[answer.task] = f"{answer.slot} on {answer.node}" if answer.slot else f"on {answer.node}"
-    return names
-
-
-def column(cell: Cell) -> str:
-    """The matrix column of a cell: its entry node, or loopback for a node that asks itself there.
-
-    The operator may reach every node by a forwarded port on its own loopback: that is still the node's column.
-    """
-    own = cell.vantage != OPERATOR and cell.address.startswith("127.")
-    return LOOPBACK if own else cell.entry
-
-
-def _matrix(port: PortReport, width: int) -> list[RenderableType]:
-    columns = sorted(dict.fromkeys(column(cell) for cell in port.cells), key=lambda name: name == LOOPBACK)
-    notes: dict[str, int] = {}
-    rows: dict[str, dict[str, Text]] = {}
-    for cell in port.cells:
-        rows.setdefault(cell.vantage, {})[column(cell)] = _cell(cell, notes)
-    parts = folded("from ╲ to", columns, rows, width)
-    return parts + [Text(f"   [{number}] {reason}") for reason, number in notes.items()]
-
-
-def _cell(cell: Cell, notes: dict[str, int]) -> Text:
-    """One cell: mark and median latency, or mark, how many answered, and the number of the reason below."""
-    if cell.verdict is Verdict.PASS:
-        words = latency(cell.latency_median) if cell.answered else "closed"
-    else:
-        where = f"{cell.vantage} → {cell.entry} {cell.address}:{cell.port}"
-        reason = cell.reason if cell.vantage in cell.reason else f"{where}: {cell.reason}"
-        number = notes.setdefault(reason, len(notes) + 1)
-        words = f"{cell.answered}/{cell.asked} [{number}]" if cell.asked else f"[{number}]"
-    return Text(f"{MARKS[cell.verdict]} {words}", style=STYLES[cell.verdict])
-
-
-def _answers(port: PortReport, names: dict[str, str], width: int) -> list[RenderableType]:
-    """Who answered how often through each entry, all vantages together."""
-    rows: dict[str, dict[str, int]] = {}
-    for cell in port.cells:
-        row = rows.setdefault(cell.entry, {})
-        for task, times in cell.tasks.items():
-            row[task] = row.get(task, 0) + times
-    tasks = sorted({task for row in rows.values() for task in row}, key=lambda task: (names.get(task, "~"), task))
-    if not tasks:
-        return []
-    titles = _titles(tasks, names)
-    shown = {
-        f"via {entry}": {
-            title: Text(str(row.get(task, 0)), style="" if row.get(task) else "yellow")
-            for task, title in zip(tasks, titles, strict=True)
-        }
-        for entry, row in rows.items()
-    }
-    return [Text(), *folded("answers of", titles, shown, width), Text()]
-
-
-def _titles(tasks: Sequence[str], names: dict[str, str]) -> list[str]:
-    """A column title per task; two tasks may have had the same slot, one after the other."""
-    titles = [names.get(task, task[:12]) for task in tasks]
-    return [
-        f"{title} ({task[:6]})" if titles.count(title) > 1 else title for task, title in zip(tasks, titles, strict=True)
-    ]
 
 
 def _checks(checks: Sequence[CheckResult]) -> list[RenderableType]:
@@ -121,9 +52,16 @@ def _checks(checks: Sequence[CheckResult]) -> list[RenderableType]:
         tally = f"{kind:<13}{len(good)} of {len(same)}"
         lines.append(Text.assemble((f"{MARKS[worst]} ", STYLES[worst]), tally))
         lines += [Text(f"    · {reason}", style="dim") for reason in dict.fromkeys(c.reason for c in good) if reason]
-        for check in same:
-            if check.verdict is not Verdict.PASS:
-                lines += _story(check)
+        lines += _stories(same)
+    return lines
+
+
+def _stories(checks: Sequence[CheckResult]) -> list[RenderableType]:
+    """The whole story of each that did not pass, as far as anybody will read them."""
+    told = [check for check in checks if check.verdict is not Verdict.PASS]
+    lines = [line for check in told[:STORIES] for line in _story(check)]
+    if len(told) > STORIES:
+        lines.append(Text(f"    … and {len(told) - STORIES} more; `-o json` has them all", style="dim"))
     return lines
 
 
@@ -143,7 +81,7 @@ def _lab_check(report: CheckReport) -> list[RenderableType]:
     title = f"  {report.title}" if report.title else ""
     first = Text.assemble((f"{MARKS[worst]} ", STYLES[worst]), tally, waited, (title, ""), (claims, "dim"))
     lines: list[RenderableType] = [first, *(Text(f"    {line}") for line in report.drawing)]
-    return lines + [line for result in report.results if result.verdict is not Verdict.PASS for line in _story(result)]
+    return lines + _stories(report.results)
 
 
 def _story(check: CheckResult) -> list[RenderableType]:
@@ -152,6 +90,15 @@ def _story(check: CheckResult) -> list[RenderableType]:
         (f"    {MARKS[check.verdict]} ", STYLES[check.verdict]), f"{check.subject}: {check.reason}", (at, "bold")
     )
     return [first, Text(f"      {check.hint}", style="dim")] if check.hint else [first]
+
+
+def _sampled(sample: Sample | None) -> list[str]:
+    """What was asked of all that could be, where it was not all."""
+    if sample is None or sample.pairs is Pairs.ALL:
+        return []
+    ways = f"{sample.ways} of {sample.all_ways} ways between {sample.vantages} vantages and {sample.entries} nodes"
+    paths = f"{sample.paths} of {sample.all_paths} paths from a node to one with a task"
+    return [f"a sample of the pairs ({sample.pairs}, seed {sample.seed}): {ways}, and {paths}; {sample.promise}"]
 
 
 def _summary(outcome: VerifyOutcome) -> Text:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import getpass
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import paramiko
+from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
 from paramiko.pkey import UnknownKeyType
 
 from orchestrator.errors import NodeError
+from orchestrator.transport.handshakes import handshake
 from orchestrator.transport.wire import Wire, silence_paramiko
 
 if TYPE_CHECKING:
@@ -37,7 +41,9 @@ def log_in(
     client = paramiko.SSHClient()
     known_hosts = _load_host_keys(client, address, name)
     client.set_missing_host_key_policy(_Unknown(address, name, known_hosts))
-    with _explained(address, name, known_hosts, timeout):
+    # A login over a channel is one more on the sshd that serves it, which has let us in already.
+    turn = nullcontext() if over else handshake(address.host, address.port)
+    with turn, _explained(address, name, known_hosts, timeout):
         sock = over or _dial(address, name, timeout)
         try:
             _handshake(client, address, sock, key, timeout)
@@ -80,7 +86,7 @@ def _wire_for(client: paramiko.SSHClient, entry: str) -> Callable[..., Wire]:
 
     def make(sock: socket.socket, *, disabled_algorithms: Mapping[str, Iterable[str]] | None = None) -> Wire:
         wire = Wire(sock, disabled_algorithms=disabled_algorithms)
-        known = client._system_host_keys.lookup(entry)  # type: ignore[attr-defined]  # noqa: SLF001
+        known = client.get_host_keys().lookup(entry)
         kinds = set(known.keys()) if known else set()
         if "ssh-rsa" in kinds:
             kinds |= {"rsa-sha2-512", "rsa-sha2-256"}
@@ -161,7 +167,7 @@ def _load_host_keys(client: paramiko.SSHClient, address: SshAddress, name: str) 
     """Read the known_hosts file that holds for this address; returns its path for messages."""
     path = address.known_hosts or Path.home() / ".ssh" / "known_hosts"
     try:
-        client.load_system_host_keys(str(path))
+        found = _known_keys(path, _entry(address))
     except FileNotFoundError as error:
         if address.known_hosts is None:
             return path  # a user who never used ssh: the host is unknown, which is the message that helps
@@ -171,14 +177,48 @@ def _load_host_keys(client: paramiko.SSHClient, address: SshAddress, name: str) 
             kind="host-key",
             hint=_how_to_learn(address, path),
         ) from error
-    except (OSError, UnicodeDecodeError, paramiko.SSHException) as error:
+    except (OSError, UnicodeDecodeError, InvalidHostKey, paramiko.SSHException) as error:
         raise NodeError(
             f"the known_hosts file {path} cannot be read: {error}",
             node=name,
             kind="host-key",
             hint="check the file and its permissions",
         ) from error
+    for key in found:
+        client.get_host_keys().add(_entry(address), key.get_name(), key)
     return path
+
+
+def _known_keys(path: Path, entry: str) -> Iterable[paramiko.PKey]:
+    """The keys that a known_hosts file has for one host, the first of each kind.
+
+    paramiko would read the whole file for every connection, in a time that grows with the square of its lines.
+    Raises ``OSError``, or paramiko's errors for a line of this host that holds no key.
+    """
+    stamp = path.stat()
+    plain, hashed = _known_lines(path, stamp.st_mtime_ns, stamp.st_size)
+    lines = [
+        *plain.get(entry, ()),
+        *(line for name, line in hashed if paramiko.HostKeys.hash_host(entry, name) == name),
+    ]
+    entries = (HostKeyEntry.from_line(line) for line in lines)
+    keys = [found.key for found in entries if found is not None]
+    return {key.get_name(): key for key in reversed(keys)}.values()
+
+
+@lru_cache(maxsize=8)
+def _known_lines(path: Path, mtime: int, size: int) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:  # noqa: ARG001
+    """The lines of a file by the names in them, and those whose name is hashed; anew when the file has changed."""
+    plain: dict[str, list[str]] = {}
+    hashed = []
+    for line in (line.strip() for line in path.read_text().splitlines()):
+        names = [] if line.startswith("#") else line.partition("\t")[0].partition(" ")[0].split(",")
+        for name in names:
+            if name.startswith("|1|"):
+                hashed.append((name, line))
+            elif name:
+                plain.setdefault(name, []).append(line)
+    return plain, hashed
 
 
 def _how_to_learn(address: SshAddress, known_hosts: Path) -> str:
@@ -219,6 +259,13 @@ def _explained(address: SshAddress, name: str, known_hosts: Path, timeout: float
         raise _changed(address, name, known_hosts, error) from error
     except paramiko.AuthenticationException as error:
         raise _rejected(address, name, error) from error
+    except RuntimeError as error:
+        # What Python raises where pthread_create(3) fails; paramiko runs a thread for each connection.
+        raise NodeError(
+            f"no thread could be started for the connection to {where}: {error}",
+            node=name,
+            hint=f"{threading.active_count()} threads run: see `ulimit -u`, and the limit of processes of a container",
+        ) from error
     except (paramiko.SSHException, OSError, EOFError) as error:
         timed_out = time.monotonic() - started >= timeout  # paramiko's errors do not tell
         raise NodeError(

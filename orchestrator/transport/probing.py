@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from http.client import BadStatusLine, HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
 from typing import cast
 
@@ -27,6 +28,9 @@ from orchestrator.transport.base import ChannelFailed, Host, Stream
 
 MAX_BODY = 4 << 20
 """How much of an answer is read; the lab's answers are a few hundred bytes, a payload is a mebibyte."""
+
+WORKERS = 128
+"""Requests under way in all, whatever the number of vantages: each is a thread."""
 
 _READ = 16384
 _HTTP = b"HTTP/"
@@ -57,16 +61,18 @@ def run_probes(
 ) -> list[Observation]:
     """Make every request of every probe; the observations come in the order of ``probes``, then of attempts.
 
-    All vantages work at once, each on up to ``concurrency`` requests, the requests of one probe spread over the
-    run. A vantage that is a :class:`Problem` (or missing, or breaks on the way) costs no time-outs: its requests
-    are observed as ``VANTAGE_DEAD``. Raises ``Interrupted`` when cancelled.
+    The vantages take turns, each with up to ``concurrency`` requests under way and all together with up to
+    :data:`WORKERS`; the requests of one probe are spread over the run. A vantage that is a :class:`Problem` (or
+    missing, or breaks on the way) costs no time-outs: its requests are observed as ``VANTAGE_DEAD``. Raises
+    ``Interrupted`` when cancelled.
     """
     vantages = _vantages(probes, hosts)
-    workers = [vantage for vantage in vantages for _ in range(min(concurrency, len(vantage.todo)))]
-    if not workers:
+    turns = deque(vantage for turn in range(concurrency) for vantage in vantages if turn < len(vantage.todo))
+    if not turns:
         return []
-    with ThreadPoolExecutor(len(workers), thread_name_prefix="probe") as pool:
-        futures = [pool.submit(_work, context, vantage) for vantage in workers]
+    workers = min(WORKERS, len(turns))
+    with ThreadPoolExecutor(workers, thread_name_prefix="probe") as pool:
+        futures = [pool.submit(_work, context, turns) for _ in range(workers)]
         wait(futures)
     context.check()
     for future in futures:
@@ -99,22 +105,34 @@ def _spread(probes: Sequence[Probe]) -> Iterator[tuple[Probe, int]]:
                 yield probe, attempt
 
 
-def _work(context: Context, vantage: _Vantage) -> None:
-    """One worker: requests of this vantage until none is left."""
+def _work(context: Context, turns: deque[_Vantage]) -> None:
+    """One worker: a request of the vantage whose turn it is, until no vantage has one left.
+
+    A vantage is in ``turns`` or with a worker as often as it may have requests under way, and there are at least as
+    many turns as workers: who finds none is not needed any more.
+    """
     while True:
         context.check()
+        try:
+            vantage = turns.popleft()
+        except IndexError:
+            return
         with vantage.lock:
-            if not vantage.todo:
-                return
-            probe, attempt = vantage.todo.popleft()
-        if vantage.dead:
-            seen = Observation(probe.id, attempt, Outcome.VANTAGE_DEAD, 0.0, error=vantage.dead)
-        else:
-            seen = request(vantage.host, probe, attempt)
-        with vantage.lock:
-            vantage.seen.append(seen)
-            if seen.outcome is Outcome.VANTAGE_DEAD:
-                vantage.dead = vantage.dead or seen.error
+            probe, attempt = vantage.todo.popleft() if vantage.todo else (None, 0)
+        if probe is not None:
+            _ask_from(vantage, probe, attempt)
+            turns.append(vantage)
+
+
+def _ask_from(vantage: _Vantage, probe: Probe, attempt: int) -> None:
+    if vantage.dead:
+        seen = Observation(probe.id, attempt, Outcome.VANTAGE_DEAD, 0.0, error=vantage.dead)
+    else:
+        seen = request(vantage.host, probe, attempt)
+    with vantage.lock:
+        vantage.seen.append(seen)
+        if seen.outcome is Outcome.VANTAGE_DEAD:
+            vantage.dead = vantage.dead or seen.error
 
 
 def request(host: Host | None, probe: Probe, attempt: int) -> Observation:
@@ -208,7 +226,13 @@ def parse_answer(body: bytes) -> Answer:
     if not isinstance(told, dict):
         return Answer()
     known = ("node", "service", "task", "slot", "server", "client")
-    return Answer(**{key: str(told[key]) for key in known if told.get(key) is not None})
+    return _shared(*("" if told.get(key) is None else str(told[key]) for key in known))
+
+
+@lru_cache(maxsize=1 << 16)
+def _shared(node: str, service: str, task: str, slot: str, server: str, client: str) -> Answer:
+    """One object for equal answers: a large cluster gives hundreds of thousands, of which few differ."""
+    return Answer(node, service, task, slot, server, client)
 
 
 def outcome_of(error: Exception) -> Outcome:

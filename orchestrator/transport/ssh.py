@@ -51,6 +51,7 @@ class SshHost:
         wire = client.get_transport()
         assert isinstance(wire, Wire)  # noqa: S101 (made by our own factory)
         wire.set_keepalive(KEEPALIVE_SECONDS)
+        wire.rest()
         self._client = client
         self._wire = wire
         self._name = name

@@ -12,9 +12,9 @@ from orchestrator.model.lab import Port, Protocol, PublishMode, Service
 from orchestrator.model.labels import owned_by
 from orchestrator.model.observed import ClusterView
 from orchestrator.model.outcome import Route
-from orchestrator.model.probe import OPERATOR, Expectation, Observation, Outcome, Probe, Target
+from orchestrator.model.probe import OPERATOR, Expectation, Observation, Outcome, Pairs, Probe, Target
 from orchestrator.planning.cluster import running
-from orchestrator.planning.probes import plan_probes
+from orchestrator.planning.probes import ProbePlan, plan_probes
 from orchestrator.providers.base import Provider
 from orchestrator.runtime.context import Context
 from orchestrator.transport.probing import run_probes
@@ -39,7 +39,8 @@ Due = Mapping[tuple[str, int], Mapping[str, int]]
 def operator_routes(provider: Provider, nodes: Sequence[NodeConfig], view: ClusterView, cluster: str) -> list[Route]:
     """The operator's way to every published port of our services on every reachable node."""
     ours = [live.spec for live in (view.swarm.services if view.swarm else ()) if owned_by(live.spec.labels, cluster)]
-    reachable = [node for node in nodes if view.node(node.name).reachable]
+    up = {seen.name for seen in view.nodes if seen.reachable}
+    reachable = [node for node in nodes if node.name in up]
     routes = []
     for service in ours:
         for port in _published(service):
@@ -60,15 +61,21 @@ def targets(routes: Iterable[Route]) -> dict[tuple[str, int], Target]:
 
 def mesh_probes(
     cluster: str, nodes: Sequence[NodeConfig], view: ClusterView, routes: Iterable[Route], hosts: Hosts
-) -> list[Probe]:
-    """One request for each way to a published port, between the nodes to which a connection stands."""
+) -> ProbePlan:
+    """Requests on the ways to published ports, between the nodes to which a connection stands.
+
+    In a cluster of many nodes these are a sample of the ways, with as many requests as show every task where the sample
+    promises that; else one request for each way, to be repeated.
+    """
     plan = plan_probes(cluster, nodes, view, targets(routes), requests=1, deadline=REQUEST_DEADLINE)
+    once = plan.sample is None or plan.sample.pairs is Pairs.ALL
     lost = unreachable(hosts)
-    return [
-        replace(probe, count=1)
+    probes = tuple(
+        replace(probe, count=1) if once else probe
         for probe in plan.probes
         if probe.expect is Expectation.ANSWER and probe.target.entry not in lost and probe.vantage not in lost
-    ]
+    )
+    return replace(plan, probes=probes)
 
 
 def tasks_due(view: ClusterView) -> Due:
@@ -85,21 +92,21 @@ def tasks_due(view: ClusterView) -> Due:
 def wait_until_answering(
     context: Context,
     hosts: Hosts,
-    probes: Sequence[Probe],
+    plan: ProbePlan,
     due: Due,
     *,
     deadline: float = DEADLINE,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Ask until each probe was answered, and each entry has led to every task that is ``due``.
+    """Ask until each probe of ``plan`` was answered, and each entry has led to every task that is ``due``.
 
-    Only what is still missing is asked again. Where no answer names its task (an image that is not ours), an answer
-    is enough. After a node was cut off, an entry can lack a task for half a minute: the nodes exchange all they know
-    of each other only every 30 s (libnetwork, ``networkdb``: ``pushPullInterval``).
+    Only what is still missing is asked again. An answer is enough where a sample asks thinly, and where no answer names
+    its task (an image that is not ours). After a node was cut off, an entry can lack a task for half a minute: the
+    nodes exchange all they know of each other only every 30 s (libnetwork, ``networkdb``: ``pushPullInterval``).
 
     Raises :class:`NodeError` naming what is still missing after ``deadline`` seconds.
     """
-    asked = _Asked(tuple(probes), due)
+    asked = _Asked(plan, due)
     end = clock() + deadline
     while waiting := asked.waiting():
         asked.take(run_probes(context, waiting, hosts))
@@ -113,7 +120,7 @@ def wait_until_answering(
 class _Asked:
     """What was asked and what has come back so far; ``told`` has the tasks that answered through an entry."""
 
-    probes: tuple[Probe, ...]
+    plan: ProbePlan
     due: Due
     last: dict[str, Observation] = field(default_factory=dict)
     told: dict[tuple[str, int, str], set[str]] = field(default_factory=dict)
@@ -121,7 +128,7 @@ class _Asked:
 
     def take(self, observations: Iterable[Observation]) -> None:
         """Add what came back."""
-        entries = {probe.id: (probe.service, probe.published, probe.target.entry) for probe in self.probes}
+        entries = {probe.id: (probe.service, probe.published, probe.target.entry) for probe in self.plan.probes}
         for seen in observations:
             self.last[seen.probe] = seen
             if seen.outcome in ANSWERS:
@@ -131,11 +138,12 @@ class _Asked:
 
     def waiting(self) -> list[Probe]:
         """What has to be asked (again)."""
-        return [probe for probe in self.probes if probe.id not in self.answered or self.missing(probe)]
+        return [probe for probe in self.plan.probes if probe.id not in self.answered or self.missing(probe)]
 
     def missing(self, probe: Probe) -> list[str]:
         """The tasks, by id, that have not answered through the entry of a probe, if answers name tasks at all."""
-        told = self.told.get((probe.service, probe.published, probe.target.entry), set())
+        through = (probe.service, probe.published, probe.target.entry)
+        told = set() if through in self.plan.thin else self.told.get(through, set())
         return [task for task in self.due.get((probe.service, probe.published), {}) if task not in told] if told else []
 
 

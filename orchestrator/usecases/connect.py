@@ -11,10 +11,14 @@ from orchestrator.model.observed import Problem
 from orchestrator.providers.base import Machine, Provider
 from orchestrator.runtime.context import Context
 from orchestrator.runtime.fanout import Result, fan_out
+from orchestrator.runtime.limits import room_for
 from orchestrator.transport.base import Host, problem_of
 
 Hosts = Mapping[str, Host | Problem]
 """Every node of the inventory by name: the connection to it, or why there is none."""
+
+LOGINS = 32
+"""Logins under way at once, at all nodes together."""
 
 NOT_RUNNING = ("stopped", "absent")
 """States of a machine to which no connection is tried."""
@@ -34,13 +38,17 @@ def connections(context: Context, provider: Provider, nodes: Sequence[NodeConfig
 
 
 def reach(context: Context, provider: Provider, nodes: Sequence[NodeConfig]) -> Hosts:
-    """Connections to ``nodes``, those that stand already where there are; nobody closes them."""
+    """Connections to ``nodes``, those that stand already where there are; nobody closes them.
+
+    Raises ``EnvironmentProblem`` where this process may not have so many.
+    """
+    room_for(len(nodes))
     machines = {machine.name: machine for machine in provider.machines()}
 
     def connect(node: NodeConfig) -> Host | Problem:
         return _not_running(node.name, machines) or provider.connect(context, node)
 
-    return {result.item.name: _outcome(result) for result in fan_out(nodes, connect)}
+    return {result.item.name: _outcome(result) for result in fan_out(nodes, connect, limit=LOGINS)}
 
 
 @contextmanager

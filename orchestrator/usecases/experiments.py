@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.apply.converge import await_service
 from orchestrator.apply.site import Job, Site
@@ -67,8 +67,8 @@ def answering_again(ground: Ground, job: Job, hosts: Hosts, name: str) -> None:
     """Wait until a service has converged and every entry leads to each of its tasks. Raises ``NodeError``."""
     await_service(job, AwaitService(name))
     view = observe(job.context, hosts, ())
-    probes = mesh_probes(ground.inventory.name, ground.inventory.nodes, view, (), hosts)
-    mine = [probe for probe in probes if probe.service == name]
+    asked = mesh_probes(ground.inventory.name, ground.inventory.nodes, view, (), hosts)
+    mine = replace(asked, probes=tuple(probe for probe in asked.probes if probe.service == name))
     wait_until_answering(job.context, hosts, mine, tasks_due(view), deadline=job.site.converge_seconds)
 
 

@@ -153,7 +153,7 @@ def _answer(
     """Wait until every published port answers from every node and from here, for every task."""
     with context.phase("answer", "Wait until every published port answers from every node") as phase:
         routes = operator_routes(provider, inventory.nodes, view, inventory.name)
-        probes = mesh_probes(inventory.name, inventory.nodes, view, routes, hosts)
-        wait_until_answering(context, hosts, probes, tasks_due(view))
-        phase.summary = f"ways that answer: {len(probes)}" if probes else "nothing is published"
+        asked = mesh_probes(inventory.name, inventory.nodes, view, routes, hosts)
+        wait_until_answering(context, hosts, asked, tasks_due(view))
+        phase.summary = f"ways that answer: {len(asked.probes)}" if asked.probes else "nothing is published"
     return tuple(routes)

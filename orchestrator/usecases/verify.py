@@ -19,11 +19,13 @@ from orchestrator.model.lab import Lab
 from orchestrator.model.labels import LAB, owned_by
 from orchestrator.model.observed import ClusterView
 from orchestrator.model.outcome import Route, VerifyOutcome
+from orchestrator.model.probe import Pairs, Sample
 from orchestrator.model.verdict import CheckResult, Verdict, VerifyReport
 from orchestrator.observe import observe
 from orchestrator.planning.cluster import all_labels
 from orchestrator.planning.judge import judge
 from orchestrator.planning.probes import plan_probes
+from orchestrator.planning.tally import MANY, enumerate_names
 from orchestrator.providers.base import Provider
 from orchestrator.runtime.context import Context
 from orchestrator.runtime.state import ClusterState
@@ -46,12 +48,15 @@ def verify(
     tolerance: float = 0.2,
     deadline: float = 5.0,
     look_only: bool = False,
+    pairs: Pairs | None = None,
+    seed: int = 0,
 ) -> VerifyOutcome:
     """Check the labs that are up (all, or only ``labs``): their published ports, and whatever else their files ask for.
 
     Where the file of a lab is gone (``state`` remembers its place), its checks are made from what is up. ``deadline``
     is seconds per request, ``tolerance`` the allowed deviation from an even share; ``look_only`` leaves out what
-    changes something for a while. Raises :class:`UsageError` for a lab that is not up.
+    changes something for a while. ``pairs`` says which nodes ask which (``None``: by their number), and ``seed`` which
+    of them in a sample. Raises :class:`UsageError` for a lab that is not up.
     """
     started = time.monotonic()
     with connected(context, provider, inventory.nodes) as hosts:
@@ -71,7 +76,11 @@ def verify(
                 requests=requests,
                 deadline=deadline,
                 labs=meshed,
+                pairs=pairs,
+                seed=seed,
             )
+            if pairs is None and plan.sample and plan.sample.pairs is not Pairs.ALL:
+                context.notice(_sampling(plan.sample))
             asked = ask(context, plan.probes, hosts)
             phase.summary = f"requests: {len(asked.made)}"
         with context.phase("checks", "Carry out the checks of the labs") as phase:
@@ -85,6 +94,7 @@ def verify(
         probes=len(plan.probes) + questions,
         requests=len(asked.made),
         seconds=time.monotonic() - started,
+        sample=plan.sample if plan.probes else None,
     )
     notes = [*plan.notes, *asked.notes, *_absent(routes)]
     if look_only:
@@ -129,13 +139,24 @@ def check_labs(asked: Sequence[str], known: set[str]) -> None:
         raise UsageError(f"no such lab is up: {', '.join(strange)}", hint=up)
 
 
+def _sampling(sample: Sample) -> str:
+    """That not all pairs are asked, although nobody said so."""
+    return (
+        f"{sample.entries} nodes are many, so a sample of the pairs is asked ({sample.pairs}: {sample.promise}); "
+        "`--pairs all` asks them all"
+    )
+
+
 def _absent(routes: Sequence[Route]) -> list[str]:
     """Why some nodes were not asked from the operator's own machine, once per reason."""
     nodes: dict[str, list[str]] = {}
     for route in routes:
         if route.absent:
             nodes.setdefault(route.absent, []).append(route.node)
-    return [f"not asked from this machine: {', '.join(dict.fromkeys(names))}: {why}" for why, names in nodes.items()]
+    if len(nodes) > MANY:
+        every = enumerate_names(name for names in nodes.values() for name in names)
+        return [f"not asked from this machine: {every}, each for a reason of its own; the first: {next(iter(nodes))}"]
+    return [f"not asked from this machine: {enumerate_names(names)}: {why}" for why, names in nodes.items()]
 
 
 def _nothing_to_check(cluster: str) -> CheckResult:

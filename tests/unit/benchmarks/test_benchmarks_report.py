@@ -24,7 +24,7 @@ SERIES = {
     "required": ["unit", "median", "min", "max", "values"],
     "properties": {
         "what": {"type": "string"},
-        "unit": {"enum": ["×", "s", "GB"]},
+        "unit": {"enum": ["×", "s", "GB", "ms", "MB", "threads", "per second"]},
         "median": {"type": "number"},
         "min": {"type": "number"},
         "max": {"type": "number"},

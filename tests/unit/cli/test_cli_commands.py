@@ -13,8 +13,10 @@ from typer.testing import CliRunner, Result
 from orchestrator import __version__
 from orchestrator.cli import machine
 from orchestrator.cli.main import app
+from orchestrator.cli.options import PairsChoice
 from orchestrator.errors import UsageError
 from orchestrator.model.inventory import Inventory, NodeConfig, ProviderKind, Role, SshAddress, VmShape
+from orchestrator.model.probe import Pairs
 from orchestrator.runtime.lock import locked
 
 runner = CliRunner()
@@ -360,3 +362,9 @@ def test_an_unknown_kind_of_check_is_told_with_the_known_ones():
     assert result.exit_code == 2
     assert "there is no kind of check 'raech'" in result.stderr
     assert "mesh, names, reach" in result.stderr
+
+
+@pytest.mark.parametrize(("word", "pairs"), [("auto", None), ("all", "all"), ("paths", "paths"), ("nodes", "nodes")])
+def test_every_plan_of_pairs_can_be_chosen(word, pairs):
+    assert PairsChoice(word).plan == pairs
+    assert {choice.plan for choice in PairsChoice} == {None, *Pairs}

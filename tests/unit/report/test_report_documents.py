@@ -1,6 +1,7 @@
 """JSON: complete, plain, and without what must not be in it."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from orchestrator.model.inventory import Role
 from orchestrator.model.lab import ConfigObject
 from orchestrator.model.outcome import MachineChange, PlanOutcome, Route, UpOutcome, VerifyOutcome
 from orchestrator.model.plan import CreateConfig, JoinSwarm, Plan, Refusal, Step
-from orchestrator.model.probe import Answer, Observation, Outcome
+from orchestrator.model.probe import Answer, Observation, Outcome, Pairs, Sample
 from orchestrator.model.verdict import CheckResult, Verdict, VerifyReport
 from orchestrator.report import documents
 from orchestrator.report.journal import Journal
@@ -67,7 +68,10 @@ def test_plan_document_tells_changes_and_refusals():
 def test_verify_document_holds_every_observation_and_the_verdict():
     observations = tuple(Observation("p", n, Outcome.ANSWERED, 0.1, 200, Answer(task="t")) for n in range(3))
     report = VerifyReport("lab", (), (CheckResult("mesh", "s", Verdict.FAIL, nodes=("n1",)),), 1, 3, 0.5)
+    report = replace(report, sample=Sample(Pairs.NODES, "every node is asked", ways=4, all_ways=9))
     document = documents.verify_document(VerifyOutcome(report, observations, ("note",)), Journal())
+    assert document["sample"]["pairs"] == "nodes"
+    assert (document["sample"]["ways"], document["sample"]["all_ways"]) == (4, 9)
     assert document["verdict"] == "fail"
     assert [item["attempt"] for item in document["observations"]] == [0, 1, 2]
     assert document["observations"][0]["outcome"] == "answered"

@@ -1,5 +1,6 @@
 """The texts that people read, compared with golden files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ from orchestrator.model.plan import (
     Step,
     UpdateNode,
 )
-from orchestrator.model.probe import OPERATOR, Answer, Observation, Outcome
+from orchestrator.model.probe import OPERATOR, Answer, Observation, Outcome, Pairs, Sample
 from orchestrator.model.verdict import Cell, CheckResult, PortReport, Verdict, VerifyReport
 from orchestrator.report.journal import Journal
 from orchestrator.report.plan import render_down, render_plan, render_up
@@ -162,14 +163,14 @@ def cell(
     )
 
 
-def matrix(size: int, broken: str = "") -> tuple[Cell, ...]:
+def matrix(size: int, broken: str = "", why: str = "{} → {}: timed out; packets are dropped") -> tuple[Cell, ...]:
     names = [f"n{number}" for number in range(1, size + 1)]
     cells = []
     for vantage in [*names, OPERATOR]:
         for number, entry in enumerate(names, 11):
             fails = entry == broken and vantage != broken
             address = "127.0.0.1" if vantage == OPERATOR else f"192.168.90.{number}"
-            reason = f"{vantage} → {entry}: timed out; packets are dropped" if fails else ""
+            reason = why.format(vantage, entry) if fails else ""
             cells.append(
                 cell(vantage, entry, address, Verdict.FAIL if fails else Verdict.PASS, reason, 0 if fails else 20)
             )
@@ -223,6 +224,27 @@ def test_no_table_is_wider_than_the_terminal(width, as_text):
     for table in tables:
         text = as_text([table], 10_000)
         assert max(map(len, text.splitlines())) <= width
+
+
+def test_verify_of_many_nodes_shows_what_is_not_fine(golden):
+    sample = Sample(Pairs.PATHS, "every node is asked", 7, 60, 60, 240, 3660, 120, 120, 4800)
+    found = verify(matrix(60, "n7", "time-out (20 of 20)"), GOOD)
+    golden("verify-many", render_verify(replace(found, report=replace(found.report, sample=sample)), 80))
+
+
+def test_verify_of_many_nodes_that_are_fine_has_no_table(golden, as_text):
+    failed = [CheckResult("mesh", f"x_web :8080 via n{n}", Verdict.FAIL, "no answer") for n in range(25)]
+    golden("verify-many-fine", render_verify(verify(matrix(60), (*GOOD, *failed)), 80))
+
+
+def test_what_fails_at_many_nodes_is_cut_short_with_how_much_is_left(as_text):
+    cells = tuple(replace(one, verdict=Verdict.FAIL, reason="no") for one in matrix(60))
+    lines = as_text(render_verify(verify(cells, GOOD), 10_000), 10_000).splitlines()
+    assert len(lines) < 60
+    assert [line.strip() for line in lines if "more" in line] == [
+        "… and 41 more rows; `-o json` has them all",
+        "… and 41 more columns; `-o json` has them all",
+    ]
 
 
 def test_verify_with_dead_vantage_and_closed_port(golden):

@@ -6,6 +6,8 @@ import json
 import socket
 import struct
 import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -15,6 +17,7 @@ from orchestrator.errors import Interrupted
 from orchestrator.model.observed import Problem
 from orchestrator.model.probe import OPERATOR, Answer, Outcome, Probe, Target
 from orchestrator.runtime.context import Context
+from orchestrator.transport import probing
 from orchestrator.transport import ssh as ssh_module
 from orchestrator.transport.base import ChannelFailed
 from orchestrator.transport.probing import MAX_BODY, outcome_of, parse_answer, run_probes
@@ -277,6 +280,63 @@ def test_the_requests_of_a_probe_are_spread(context):
     host = ScriptedHost("n1", tcp={("127.0.0.1", port): GOOD for port in (1, 2, 3)})
     run_probes(context, [probe(port, count=2, name=f"p{port}") for port in (1, 2, 3)], {"n1": host}, concurrency=1)
     assert [port for _, port in host.dialled] == [1, 2, 3, 1, 2, 3]
+
+
+def test_many_vantages_share_a_few_workers_and_each_has_its_share(context, monkeypatch):
+    pools = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, workers, **options):
+            pools.append(workers)
+            super().__init__(workers, **options)
+
+    monkeypatch.setattr(probing, "WORKERS", 6)
+    monkeypatch.setattr(probing, "ThreadPoolExecutor", Pool)
+    crowd = Crowd()
+    hosts = {f"n{number}": Crowded(f"n{number}", crowd) for number in range(40)}
+    probes = [probe(80, name, 8, 60.0, name) for name in hosts]
+    seen = run_probes(context, probes, hosts, concurrency=2)
+    assert Counter(one.probe for one in seen) == dict.fromkeys(hosts, 8)
+    assert {one.outcome for one in seen} == {Outcome.ANSWERED}
+    assert 1 < crowd.most <= 6
+    assert pools == [6]
+    assert max(crowd.most_of.values()) <= 2
+    assert len(set(crowd.order[:40])) > 30, "no vantage waits until others are done"
+
+
+class Crowd:
+    """Counts who is inside, and holds the first ones until there are two: more than one is at work."""
+
+    def __init__(self):
+        self.lock, self.two = threading.Lock(), threading.Barrier(2)
+        self.inside, self.most, self.most_of, self.order = Counter(), 0, Counter(), []
+
+    def enter(self, name):
+        with self.lock:
+            self.order.append(name)
+            early = len(self.order) <= 2
+            self.inside[name] += 1
+            self.most = max(self.most, self.inside.total())
+            self.most_of[name] = max(self.most_of[name], self.inside[name])
+        if early:
+            self.two.wait(10)
+
+    def leave(self, name):
+        with self.lock:
+            self.inside[name] -= 1
+
+
+class Crowded(ScriptedHost):
+    def __init__(self, name, crowd):
+        super().__init__(name, tcp={("127.0.0.1", 80): GOOD})
+        self._crowd = crowd
+
+    def open_tcp(self, address, port, *, timeout):
+        self._crowd.enter(self.name)
+        try:
+            return super().open_tcp(address, port, timeout=timeout)
+        finally:
+            self._crowd.leave(self.name)
 
 
 def test_a_cancelled_run_stops_asking(context):
