@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_args
 from pydantic import Field
 
 from orchestrator.checks.topology import Topology
-from orchestrator.config.fields import Duration, Text
+from orchestrator.config.fields import Duration, Line
 from orchestrator.config.validation import StrictModel
 from orchestrator.model.lab import PREDEFINED_NETWORKS
 from orchestrator.model.question import Question, Reply, Unasked
@@ -41,7 +41,7 @@ class Check(StrictModel):
     """One check of a lab."""
 
     kind: str
-    title: Text | None = Field(default=None, description="What it shows, in one line.")
+    title: Line | None = Field(default=None, description="What it shows, in one line.")
     claims: list[Annotated[int, Field(ge=1)]] = Field(
         default=[], description="Numbers of the claims (docs/claims.md) that it proves."
     )

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from orchestrator.checks.base import Check, Item, Names, Replies, of_kind
 from orchestrator.checks.endpoints import EndpointsField, absent, members_of, silent, unknown_endpoints
 from orchestrator.checks.topology import Member, Topology
-from orchestrator.config.fields import Text
+from orchestrator.config.fields import Text, checked
+from orchestrator.config.hints import shown
 from orchestrator.model.question import Lookup, Resolved
 from orchestrator.model.verdict import CheckResult
 from orchestrator.planning.tally import enumerate_names
 
 UNKNOWN = ("NXDOMAIN", "SERVFAIL", "REFUSED")
 """What Docker's name server says of a name that it does not know: what the node's own name server made of it."""
+
+_LABEL = r"[A-Za-z0-9_-]{1,63}"
+_MOST = 253
+
+
+def parse_name(value: object) -> str:
+    """A name that a name server can be asked for (RFC 1035, 2.3.4). Raises ``ValueError``."""
+    if not isinstance(value, str) or len(value) > _MOST or not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*\.?", value):
+        raise ValueError(f"expected a name such as web or tasks.web, got {shown(value)}")
+    return value
+
+
+Name = Annotated[str, *checked(parse_name, {"type": "string", "examples": ["web", "tasks.web"]})]
 
 
 class NamesCheck(Check):
@@ -28,7 +43,7 @@ class NamesCheck(Check):
 
     kind: Literal["names"]
     seen_from: EndpointsField = Field(alias="from", description="Containers in which the name is asked for.")
-    name: Text = Field(description="The name, for instance web or tasks.web.")
+    name: Name = Field(description="The name.")
     resolves_to: Literal["vip", "tasks", "container", "nothing"] = Field(description="What it shall resolve to.")
     of: Text | None = Field(
         default=None, description="Key of the service or container whose addresses are meant. Default: the name itself."

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -13,7 +14,8 @@ from orchestrator.checks.base import Check, Item, Names, Replies, of_kind
 from orchestrator.checks.endpoints import EndpointsField
 from orchestrator.checks.topology import Topology
 from orchestrator.checks.ways import Way, paired, way_problems
-from orchestrator.config.fields import Text
+from orchestrator.config.fields import Text, checked
+from orchestrator.config.hints import shown
 from orchestrator.images.nginx import payload
 from orchestrator.model.probe import Outcome
 from orchestrator.model.question import Fetch, Fetched, Question, Read, Reply, Told
@@ -27,6 +29,16 @@ TOO_LONG = ("message too long", "frag needed")
 """What ping (iputils) says of a packet that its own interface, or a router on the way, may not split."""
 
 _OK = 200
+
+
+def parse_path(value: object) -> str:
+    """The path of a request: what would end its line, or begin another, is not part of one. Raises ``ValueError``."""
+    if not isinstance(value, str) or not re.fullmatch(r"/[!-~]{0,1000}", value):
+        raise ValueError(f"expected a path such as /payload, without blanks, got {shown(value)}")
+    return value
+
+
+Path = Annotated[str, *checked(parse_path, {"type": "string", "pattern": r"^/|\$", "examples": ["/payload"]})]
 
 
 class PayloadCheck(Check):
@@ -44,7 +56,7 @@ class PayloadCheck(Check):
         default=None, ge=68, le=65535, description="Bytes of the largest IP packet. Default: not asked for."
     )
     port: int = Field(default=80, ge=1, le=65535, description="TCP port of the file. Default: 80.")
-    path: str = Field(default="/payload", pattern="^/", description="Where the file is. Default: /payload.")
+    path: Path = Field(default="/payload", description="Where the file is. Default: /payload.")
 
     def plan(self, topology: Topology) -> Sequence[Item]:
         """One item for each pair."""

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from orchestrator.checks.base import Check, Item, Names, Replies, of_kind
 from orchestrator.checks.endpoints import NodesField, absent, nodes_of
 from orchestrator.checks.topology import Topology
-from orchestrator.config.fields import Text, checked
-from orchestrator.config.hints import shown
+from orchestrator.config.fields import Text
 from orchestrator.model.labels import CLUSTER, ownership
 from orchestrator.model.question import EngineCall, Refused
 from orchestrator.model.verdict import CheckResult
-
-
-def _path(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"(/[a-z]+)+", value):
-        raise ValueError(f"expected a path such as /services/create, got {shown(value)}")
-    return value
-
-
-Path = Annotated[str, *checked(_path, {"type": "string", "examples": ["/services/create"]})]
 
 
 class RefusalCheck(Check):
@@ -37,11 +26,13 @@ class RefusalCheck(Check):
 
     kind: Literal["refusal"]
     on: NodesField = Field(description="The nodes whose engines are asked; only managers know services.")
-    post: Path = Field(description="Path of the call, without the API's version, for instance /services/create.")
+    post: Literal["/configs/create", "/containers/create", "/networks/create", "/services/create"] = Field(
+        description="Path of the call, without the API's version: one that creates what can be taken away again."
+    )
     body: dict[str, Any] = Field(description="What is sent, as in the reference of the Engine API.")
     status: int = Field(ge=400, le=599, description="HTTP status of the refusal.")
     message: Text = Field(description="Words that must be in its message.")
-    undo: Path | None = Field(
+    undo: Literal["/configs", "/containers", "/networks", "/services"] | None = Field(
         default=None, description="Path below which what was created is deleted. Default: post without /create."
     )
 
@@ -84,8 +75,6 @@ class RefusalCheck(Check):
         labels = self.body.get("Labels")
         if labels is not None and not isinstance(labels, dict):
             yield "body.Labels: expected a mapping"
-        if self.undo is None and not self.post.endswith("/create"):
-            yield "undo is missing: expected the path below which what was created is deleted"
 
 
 _OUT_OF_TIME = "context deadline exceeded"

@@ -11,7 +11,7 @@ from orchestrator.checks.base import Check, Item, Names, Replies, of_kind
 from orchestrator.checks.endpoints import NodesField, absent, nodes_of
 from orchestrator.checks.links import enslaved, interfaces
 from orchestrator.checks.topology import Topology
-from orchestrator.config.fields import Text
+from orchestrator.config.fields import Interface, Text
 from orchestrator.config.hints import did_you_mean
 from orchestrator.model.question import Inspect, Inspected, Read, Told
 from orchestrator.model.verdict import CheckResult
@@ -33,7 +33,7 @@ class VethsCheck(Check):
     kind: Literal["veths"]
     on: NodesField = Field(description="The nodes that are looked at.")
     network: Text = Field(default="bridge", description="bridge, or the key of a bridge of the lab. Default: bridge.")
-    bridge: Text | None = Field(
+    bridge: Interface | None = Field(
         default=None, description="Name of the bridge device. Default: docker0, or br- and the network's id."
     )
 

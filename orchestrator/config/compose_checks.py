@@ -17,7 +17,7 @@ from orchestrator.config.compose_build import (
 from orchestrator.config.compose_networks import check_networks
 from orchestrator.config.compose_schema import LabFile, LabNetwork, Service
 from orchestrator.config.fields import label_problem
-from orchestrator.config.hints import did_you_mean, one_of, shown
+from orchestrator.config.hints import did_you_mean, one_of, shown, unusable
 from orchestrator.config.problems import Loc
 from orchestrator.config.validation import Checked
 from orchestrator.model.lab import EndpointMode, Port, PublishMode, ServiceMode
@@ -49,8 +49,7 @@ def check_lab(checked: Lab, name: str, env: Mapping[str, str]) -> None:
     _check_ports(checked)
     check_networks(checked)
     for key, network in file.networks.items():
-        if network is None or not network.external:
-            check_dns_name(checked, ("networks", key), network_name(name, key, network or LabNetwork()))
+        check_dns_name(checked, ("networks", key), network_name(name, key, network or LabNetwork()))
         _check_labels(checked, ("networks", key, "labels"), network.labels if network else {})
     for key, config in file.configs.items():
         _check_config_name(checked, ("configs", key), config.name or f"{name}_{key}")
@@ -151,6 +150,8 @@ def check_environment(checked: Lab, loc: Loc, given: TextPairs, env: Mapping[str
                 f"{name} has no value here and is not set in your environment; set it, or give it a value "
                 '(an empty one: "")',
             )
+        elif value is None and (problem := unusable(env[name])):
+            checked.error((*loc, place), f"the environment variable {name} {problem}")
 
 
 def _check_labels(checked: Lab, loc: Loc, given: TextPairs) -> None:
@@ -163,9 +164,12 @@ def _check_labels(checked: Lab, loc: Loc, given: TextPairs) -> None:
 def _check_names(checked: Lab, loc: Loc, given: TextPairs) -> None:
     seen = set()
     for place, name, _ in pairs(given):
-        if name in seen or not name.strip():
-            message = f"{name} is given twice; expected once" if name.strip() else "expected NAME=VALUE, got no name"
-            checked.error((*loc, place), message)
+        if not name.strip():
+            checked.error((*loc, place), "expected NAME=VALUE, got no name")
+        elif not name.isprintable():
+            checked.error((*loc, place), f"the name {shown(name)} holds characters that cannot be seen")
+        elif name in seen:
+            checked.error((*loc, place), f"{name} is given twice; expected once")
         seen.add(name)
 
 

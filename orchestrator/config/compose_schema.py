@@ -6,6 +6,7 @@ network's ``gateway`` from the Compose Specification.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, Tag
@@ -24,7 +25,7 @@ from orchestrator.config.compose_types import (
     ShortPort,
     either,
 )
-from orchestrator.config.fields import Address, Duration, Network, PositiveDuration, Text, checked
+from orchestrator.config.fields import Address, Duration, Line, Network, PositiveDuration, Text, checked
 from orchestrator.config.hints import shown
 from orchestrator.config.validation import Form, StrictModel
 from orchestrator.config.x_lab_schema import LabBridge, LabContainer
@@ -46,11 +47,20 @@ def _encrypted(value: object) -> bool:
     return True
 
 
+def _number_in_quotes(value: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,10}", value):
+        raise ValueError(f"expected a number in quotes, got {shown(value)}; names are known to the container only")
+    return value
+
+
 def _mtu(value: object) -> int:
     number = int(value) if isinstance(value, str) and value.isdigit() and len(value) < 6 else value
     if not isinstance(number, int) or isinstance(number, bool) or not 68 <= number <= 65535:
         raise ValueError(f"expected an MTU from 68 to 65535, got {shown(value)}")
     return number
+
+
+Identity = Annotated[str, AfterValidator(_number_in_quotes)]
 
 
 class LongPort(ComposeModel):
@@ -80,8 +90,8 @@ class ServiceConfig(ComposeModel):
 
     source: Text = Field(description="Key of the config under the top-level configs.")
     target: Text | None = Field(default=None, description="Path in the container. Default: /SOURCE.")
-    uid: Text = Field(default="0", description="Owner of the file, in quotes. Default: 0.")
-    gid: Text = Field(default="0", description="Group of the file, in quotes. Default: 0.")
+    uid: Identity = Field(default="0", description="Owner of the file, in quotes. Default: 0.")
+    gid: Identity = Field(default="0", description="Group of the file, in quotes. Default: 0.")
     mode: int = Field(default=0o444, ge=0, le=0o7777, description="Permissions, octal. Default: 0444.")
 
 
@@ -255,7 +265,7 @@ class LabConfig(ComposeModel):
 class XLab(StrictModel):
     """What Swarm Mesh Lab itself wants to know of a lab."""
 
-    title: Text = Field(default="", description="What the lab shows, in one line.")
+    title: Line = Field(default="", description="What the lab shows, in one line.")
     checks: list[AnyCheck] = Field(
         default=[], description="What `lab verify` checks. Default: what ports, networks and replicas suggest."
     )

@@ -18,6 +18,8 @@ _REFERENCE = re.compile(
 )
 """The grammar of image references (github.com/distribution/reference)."""
 
+_MOST_REFERENCE = 255 + 128 + 160  # a name, a tag and a digest at their longest
+
 _IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 _CONSTRAINT = re.compile(r"\s*(?P<key>[A-Za-z_][\w.-]*)\s*(?P<operator>==|!=|=)\s*(?P<value>\S.*)")
@@ -34,7 +36,8 @@ _CAPABILITIES = keys("""
 
 def image(value: object) -> str:
     """An image reference, or the id of an image (``sha256:…``)."""
-    if isinstance(value, str) and (_REFERENCE.fullmatch(value) or _IMAGE_ID.fullmatch(value)):
+    fits = isinstance(value, str) and len(value) <= _MOST_REFERENCE
+    if isinstance(value, str) and fits and (_REFERENCE.fullmatch(value) or _IMAGE_ID.fullmatch(value)):
         return value
     lower = isinstance(value, str) and _REFERENCE.fullmatch(value.lower())
     advice = "; a repository is written in lowercase" if lower else ""

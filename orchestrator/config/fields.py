@@ -27,10 +27,17 @@ def _filled(value: str) -> str:
     return value
 
 
-def _without_spaces(value: str) -> str:
-    """Host and user names go on the command line of ssh: a leading dash would be an option there."""
-    if value.startswith("-") or not re.fullmatch(r"[^\s@/]+", value):
-        raise ValueError(f"{shown(value)}: expected a name without spaces, '@' and '/' that does not begin with '-'")
+def _harmless(value: str) -> str:
+    """Host and user names go on the command line of ssh, and from there into what people let it run (ProxyCommand)."""
+    if not re.fullmatch(r"(?!-)[A-Za-z0-9._:%+\\-]{1,255}", value):
+        expected = "expected a name of letters, digits and . _ : % + \\ - that does not begin with '-'"
+        raise ValueError(f"{shown(value)}: {expected}")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError(f"{shown(value)}: expected one line without characters that cannot be seen")
     return value
 
 
@@ -43,7 +50,8 @@ def label_problem(key: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_filled)]
-Name = Annotated[str, AfterValidator(_filled), AfterValidator(_without_spaces)]
+Line = Annotated[Text, AfterValidator(_one_line)]
+Name = Annotated[str, AfterValidator(_filled), AfterValidator(_harmless)]
 
 # A variable may stand where a text of some form is wanted: hence the dollar sign in each pattern.
 _NETWORK = {"type": "string", "pattern": r"^[0-9.]+/[0-9]+$|\$", "examples": ["10.0.9.0/24"]}
@@ -52,6 +60,7 @@ _DURATION = {"type": "string", "pattern": r"^([0-9.]+(ns|us|µs|ms|s|m|h))+$|^0$
 
 Network = Annotated[str, *checked(units.network, _NETWORK)]
 Address = Annotated[str, *checked(units.address, _ADDRESS)]
+Interface = Annotated[str, *checked(units.interface, {"type": "string"})]
 AddressOrInterface = Annotated[str, *checked(units.address_or_interface, {"type": "string"})]
 Duration = Annotated[float, *checked(units.duration, _DURATION)]
 PositiveDuration = Annotated[float, *checked(units.positive_duration, _DURATION)]

@@ -41,3 +41,12 @@ def _fits(value: float) -> bool:
 
 def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 2]}…{text[-1]}"
+
+
+def unusable(text: str) -> str:
+    """Why no file name, no argument and no JSON can be that text (``holds …``), "" where it can."""
+    bad = next((character for character in text if character == "\0" or "\ud800" <= character <= "\udfff"), "")
+    if not bad:
+        return ""
+    what = "the character NUL" if bad == "\0" else f"{bad!r}, which is no character (a byte that is not UTF-8?)"
+    return f"holds {what}"

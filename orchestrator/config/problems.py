@@ -16,6 +16,8 @@ Loc = tuple[str | int, ...]
 Value = TypeVar("Value")
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_MOST = 600
+"""Characters of a place or a message that are told; what is longer repeats a value that cannot be meant."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,12 @@ def path_of(loc: Loc) -> str:
     return path
 
 
+def _told(text: str) -> str:
+    """The text as one line of bounded length, whatever a file made it hold."""
+    short = text if len(text) <= _MOST else f"{text[: _MOST // 2]}…{text[-_MOST // 2 :]}"
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in short)
+
+
 class Report:
     """Collects the problems of one file.
 
@@ -60,11 +68,14 @@ class Report:
 
     def error(self, loc: Loc, message: str, *, line: int = 0) -> None:
         """Something that keeps the file from being used; ``line`` overrides the line of the place."""
-        self.errors.append(ConfigProblem(self._file, line or self.line(loc), path_of(loc), message))
+        self.errors.append(self._problem(line or self.line(loc), loc, message))
 
     def warn(self, loc: Loc, message: str) -> None:
         """Something that is allowed but probably not meant."""
-        self.warnings.append(ConfigProblem(self._file, self.line(loc), path_of(loc), message))
+        self.warnings.append(self._problem(self.line(loc), loc, message))
+
+    def _problem(self, line: int, loc: Loc, message: str) -> ConfigProblem:
+        return ConfigProblem(self._file, line, _told(path_of(loc)), _told(message))
 
     def as_error(self) -> ConfigError:
         """Everything found so far as one error, each problem once."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from orchestrator.config import yaml_nodes
+from orchestrator.config.hints import unusable
 from orchestrator.config.interpolate import interpolate
 from orchestrator.config.problems import Loc, Report
 from orchestrator.errors import ConfigError, ConfigProblem
@@ -187,9 +188,8 @@ class _Converter:
     def _scalar(self, node: yaml.ScalarNode, loc: Loc) -> object:
         text, tag = str(node.value), node.tag
         try:
-            if "$" in text:
-                return self._substituted(node, loc)
-            return yaml_nodes.typed(tag, text)
+            value = self._substituted(node, loc) if "$" in text else yaml_nodes.typed(tag, text)
+            return _usable(value) if isinstance(value, str) else value
         except ValueError as error:
             self._break(loc, str(error))
         return None
@@ -222,6 +222,12 @@ class _Converter:
             yield
         finally:
             self._open.discard(id(node))
+
+
+def _usable(text: str) -> str:
+    if problem := unusable(text):
+        raise ValueError(f"the text {problem}; expected a text without it")
+    return text
 
 
 def _line(node: yaml.Node) -> int:

@@ -13,7 +13,7 @@ _DURATION = re.compile(r"(?:[0-9]{1,12}(?:\.[0-9]{1,9})?(?:ns|us|µs|ms|s|m|h))+
 _DURATION_PART = re.compile(r"([0-9.]+)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_INTERFACE = re.compile(r"[A-Za-z0-9_.@-]{1,15}")
+_INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}")
 _DOTTED_NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)*\.?")
 
 
@@ -74,6 +74,13 @@ def address(value: object) -> str:
         return str(ipaddress.IPv4Address(value if isinstance(value, str) else ""))
     except ValueError:
         raise ValueError(f"expected an IPv4 address such as '10.0.9.1', got {shown(value)}") from None
+
+
+def interface(value: object) -> str:
+    """The name of a network interface (Linux takes up to 15 bytes)."""
+    if not isinstance(value, str) or not _INTERFACE.fullmatch(value):
+        raise ValueError(f"expected the name of an interface such as 'eth1', got {shown(value)}")
+    return value
 
 
 def address_or_interface(value: object) -> str:

@@ -219,7 +219,7 @@ def _message(problem: ErrorDetails) -> str:
         case "missing":
             return "the required key is missing"
         case "enum" | "literal_error":
-            choices = re.findall(r"'([^']*)'", str(context["expected"]))
+            choices = re.findall(r"'([^']*)'", str(context["expected"])) or [str(context["expected"])]
             near = did_you_mean(value, choices) if isinstance(value, str) else ""
             return f"expected {one_of(choices)}, got {shown(value)}{near}"
         case "value_error":

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from lab_standins import check, judged, judged_one, topology
+from pydantic import ValidationError
 
 from orchestrator.checks.base import Names
 from orchestrator.model.question import Inspect, Inspected, Refused, Unasked
@@ -144,11 +145,13 @@ def test_an_engine_that_cannot_be_called():
     assert judged_one(refusal(), topology(), lambda _: Unasked("lost")).verdict is Verdict.INCONCLUSIVE
 
 
-@pytest.mark.parametrize(
-    ("keys", "problem"),
-    [({"body": {"Labels": ["a=b"]}}, "expected a mapping"), ({"post": "/swarm/init"}, "undo is missing")],
-)
-def test_refusals_that_cannot_be_undone(keys, problem):
+def test_a_refusal_whose_object_could_not_be_found_again():
     assert list(refusal().problems(NAMES)) == []
-    (found,) = refusal(**keys).problems(NAMES)
-    assert problem in found
+    (found,) = refusal(body={"Labels": ["a=b"]}).problems(NAMES)
+    assert "expected a mapping" in found
+
+
+@pytest.mark.parametrize("post", ["/swarm/leave", "/containers/prune", "/services/create/../x", "/services/create?x"])
+def test_no_call_that_could_not_be_taken_back(post):
+    with pytest.raises(ValidationError, match="/services/create"):
+        refusal(post=post)
