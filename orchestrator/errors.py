@@ -17,6 +17,7 @@ Exit codes: 0 pass, 1 a check failed (or ``--plan`` found changes), 2 usage or c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -34,17 +35,26 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+_SECRET = re.compile(r"\b(SWMTKN|SWMKEY)-[\w-]+")
+"""Join tokens and unlock keys of swarms, as engines write them (swarmkit, ``ca/config.go``, ``manager/encryption``)."""
+
+
+def without_secrets(text: str) -> str:
+    """The text without what would let somebody into a swarm: engines repeat a token that they refuse."""
+    return _SECRET.sub(r"\1-…", text)
+
+
 class LabError(Exception):
-    """Something a person can act on; shown as message and hint, never as a traceback."""
+    """Something a person can act on; shown as message and hint, never as a traceback. Holds no join token."""
 
     exit_code: ExitCode = ExitCode.ENVIRONMENT
 
     def __init__(self, message: str, *, node: str = "", hint: str = "", details: Sequence[str] = ()) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = without_secrets(message)
+        super().__init__(self.message)
         self.node = node
-        self.hint = hint
-        self.details = tuple(details)
+        self.hint = without_secrets(hint)
+        self.details = tuple(without_secrets(detail) for detail in details)
 
 
 class UsageError(LabError):

@@ -25,6 +25,7 @@ def labs(
     """List the labs in `labs/` beside the inventory, or show what one of them consists of and proves."""
     with reporting(output):
         from orchestrator.report.labs import claims_page, lab_document, render_lab, render_labs
+        from orchestrator.report.words import visible
         from orchestrator.usecases.catalogue import find_lab, list_labs
 
         if lab:
@@ -38,7 +39,7 @@ def labs(
         if markdown:
             from orchestrator.model.claims import CLAIMS
 
-            typer.echo(claims_page(CLAIMS, entries), nl=False)
+            typer.echo(visible(claims_page(CLAIMS, entries)), nl=False)
         elif output is Output.JSON:
             print_document({"labs": [lab_document(entry) for entry in entries]})
         else:

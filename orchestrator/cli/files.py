@@ -34,6 +34,7 @@ def init(
     with reporting(Output.TEXT):
         from orchestrator.config.template import inventory_template
         from orchestrator.model.inventory import ProviderKind
+        from orchestrator.report.words import visible
 
         labs = [FIRST_LAB] if (file.parent / FIRST_LAB).is_dir() else []
         text = inventory_template(ProviderKind(provider.value), labs)
@@ -44,7 +45,7 @@ def init(
             raise UsageError(f"{file} exists", hint="--force overwrites it") from None
         except OSError as error:
             raise EnvironmentProblem(f"cannot write {file}: {error.strerror}") from error
-        typer.echo(f"wrote {file}; next: lab up{'' if file == DEFAULT_INVENTORY else f' -i {file}'}")
+        typer.echo(visible(f"wrote {file}; next: lab up{'' if file == DEFAULT_INVENTORY else f' -i {file}'}"))
 
 
 def schema(name: Annotated[SchemaName, typer.Argument(metavar="inventory|lab", help="Of which file.")]) -> None:

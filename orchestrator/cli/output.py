@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 import typer
 
 from orchestrator.cli.options import Output
-from orchestrator.errors import ExitCode, LabError
+from orchestrator.errors import ExitCode, LabError, without_secrets
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -74,10 +74,10 @@ def bug(error: Exception) -> LabError:
     """An error that no user can have made; its traceback is written to a file."""
     from orchestrator.runtime.paths import state_root, write_atomic
 
-    text = "".join(traceback.format_exception(error))
+    text = without_secrets("".join(traceback.format_exception(error)))
     place = state_root() / f"crash-{datetime.now().astimezone():%Y%m%d-%H%M%S}.txt"
     try:
-        write_atomic(place, text.encode())
+        write_atomic(place, text.encode(errors="backslashreplace"))
         hint = f"the traceback is in {place}; please report it"
     except LabError:
         hint = f"the traceback could not be written to {place}:\n{text}"
@@ -97,11 +97,15 @@ def show_error(error: LabError, output: Output) -> None:
 
 
 def print_document(document: Document) -> None:
-    """One JSON document on stdout."""
+    """One JSON document on stdout; what a terminal would obey stands in it as ``\\u…``."""
     import json
 
-    json.dump(document, sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")
+    from orchestrator.report.words import steering
+
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    for character in steering(text):
+        text = text.replace(character, json.dumps(character)[1:-1])
+    sys.stdout.write(f"{text}\n")
 
 
 def print_text(render: Callable[[int], list[RenderableType]]) -> None:

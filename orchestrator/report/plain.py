@@ -16,10 +16,13 @@ from orchestrator.model.events import (
     StepProgress,
     StepStarted,
 )
-from orchestrator.report.words import located, seconds
+from orchestrator.report.words import located, seconds, visible
 
 PROGRESS_INTERVAL = 1.0
 """Seconds between two lines of news of the same step: a log is not a terminal."""
+
+_MARGIN = 11
+"""Columns that the time takes."""
 
 
 class PlainSink:
@@ -37,7 +40,9 @@ class PlainSink:
         line = self._line(event)
         if line:
             elapsed = self._clock() - self._started
-            self._stream.write(f"[{elapsed:7.1f}s] {line}\n")
+            # What a host says may have several lines: those after the first cannot be taken for ours.
+            indented = visible(line).replace("\n", f"\n{' ' * _MARGIN}")
+            self._stream.write(f"[{elapsed:7.1f}s] {indented}\n")
             self._stream.flush()
 
     def tick(self) -> None:

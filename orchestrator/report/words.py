@@ -2,6 +2,37 @@
 
 from __future__ import annotations
 
+import unicodedata
+
+_UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode's categories of what steers instead of showing: controls, marks of direction, halves of pairs, line ends."""
+
+
+class _Signs(dict[int, str]):
+    """For ``str.translate``: each character as it is shown, decided once."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        steers = unicodedata.category(character) in _UNSEEN and character not in "\n\t"
+        self[code] = (chr(0x2400 + code) if code < 0x20 else "\ufffd") if steers else character
+        return self[code]
+
+
+_SIGNS = _Signs()
+
+
+def visible(text: str) -> str:
+    """The text without anything that a terminal would obey: names and answers come from files and hosts.
+
+    Controls are shown by their pictures (``␛``), what cannot be seen by ``�``; line breaks and tabs stay.
+    """
+    return text if text.isascii() and text.isprintable() else text.translate(_SIGNS)
+
+
+def steering(text: str) -> set[str]:
+    """The characters of a text that a terminal would obey, line breaks and tabs apart."""
+    return {character for character in text if _SIGNS[ord(character)] != character}
+
 
 def seconds(value: float) -> str:
     """A duration for people: ``0.4 s``, ``12.0 s``, ``3 min 5 s``."""
