@@ -115,6 +115,7 @@ def ensure_nginx(context: Context) -> LabImage:
             root, part = Path(scratch, "root.tar"), Path(scratch, "image.tar")
             build_tar(context, RootTar(SUITE, PACKAGES, variant="extract"), root, progress)
             write_archive(root, part)
+            part.chmod(0o600)
             part.replace(archive)
     return LabImage(REFERENCE, image_id(archive), archive)
 

@@ -47,6 +47,13 @@ def private_dir(path: Path) -> Path:
     return path
 
 
+def close_to_others(folder: Path) -> None:
+    """Take all rights of others from the files of a folder that other programs have filled."""
+    for path in folder.iterdir():
+        if not path.is_symlink():
+            path.chmod(0o700 if path.is_dir() else 0o600)
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace ``path`` by ``data`` (mode 0600) so that a reader, or a crash, sees the old or the new file whole.
 

@@ -15,6 +15,10 @@ from orchestrator.transport.fakecontainers import FakeContainers
 from orchestrator.transport.fakeobjects import ApiError, Call, FakeEngine, Raw, manages, require_version
 
 
+JOIN_TOKENS = {role: f"SWMTKN-1-{letter * 50}-{letter * 25}" for role, letter in (("Worker", "w"), ("Manager", "m"))}
+"""Secrets as engines make them, so that a test can look for them in what was written."""
+
+
 class FakeSwarm(FakeContainers):
     """Engines by name and, once one was told to make it, the swarm they form."""
 
@@ -89,7 +93,7 @@ class FakeSwarm(FakeContainers):
         wanted = call.json
         self.nodes, self.configs, self.services, self.tasks = {}, {}, {}, {}
         self.swarm = self._new(wanted.get("Spec") or {}) | {"DataPathPort": wanted.get("DataPathPort") or 4789}
-        self.swarm["JoinTokens"] = {"Worker": "SWMTKN-worker", "Manager": "SWMTKN-manager"}
+        self.swarm["JoinTokens"] = dict(JOIN_TOKENS)
         self.swarm["Request"] = wanted
         ingress = {"Name": "ingress", "Driver": "overlay", "Scope": "swarm", "Ingress": True, "Labels": {}}
         self.networks = {"ingress": ingress | {"Id": "ingress", "IPAM": {"Config": [{"Subnet": "10.0.0.0/24"}]}}}

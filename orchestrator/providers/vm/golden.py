@@ -27,6 +27,7 @@ from orchestrator.providers.vm.files import READY
 from orchestrator.providers.vm.image import NodeImage, folder_that_appears_whole
 from orchestrator.providers.vm.machine import DISK, Boot, MachineSpec, Memory, fixed_arguments
 from orchestrator.runtime.context import Context
+from orchestrator.runtime.paths import close_to_others
 from orchestrator.transport.base import Host
 from orchestrator.transport.ssh import connect
 
@@ -139,7 +140,8 @@ def _fingerprint(shape: VmShape, accel: Accel, lab_image: LabImage) -> str:
 def _make(context: Context, golden: Golden, lab_image: LabImage) -> None:
     folder = golden.folder
     make_layer(golden.image.disk, "raw", folder / DISK, golden.shape.disk)
-    with golden.memory.open("wb") as file:
+    golden.memory.touch(mode=0o600)
+    with golden.memory.open("r+b") as file:
         file.truncate(golden.shape.memory << 20)
     memory = Memory(golden.memory, shared=True)
     spec = MachineSpec(running.label_of(folder), golden.shape, golden.accel.name, golden.boot, memory=memory)
@@ -160,6 +162,7 @@ def _make(context: Context, golden: Golden, lab_image: LabImage) -> None:
             machine.save(context, golden.state)
     made = {"id": uuid.uuid4().hex, "accel": golden.accel.name, "qemu": qemu_version()}
     (folder / "golden.json").write_text(json.dumps(made))
+    close_to_others(folder)
 
 
 def _run(host: Host, argv: list[str], stdin: bytes) -> None:
@@ -179,6 +182,6 @@ def make_layer(backing: Path, backing_format: str, layer: Path, size: int | None
         command.append(f"{size}G")
     if shutil.which(command[0]) is None:
         raise EnvironmentProblem("qemu-img is not installed", hint="apt install qemu-utils; then: lab doctor")
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, umask=0o077)
     if result.returncode:
         raise EnvironmentProblem(f"qemu-img cannot make {layer}: {result.stderr.strip()}")

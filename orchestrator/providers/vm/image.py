@@ -177,6 +177,7 @@ def _write_keys(folder: Path, host: KeyPair, login: KeyPair) -> None:
 def _describe(part: NodeImage) -> None:
     made = dt.datetime.now().astimezone().isoformat(timespec="seconds")
     (part.folder / "image.json").write_text(json.dumps({"suite": part.suite, "created": made}))
+    paths.close_to_others(part.folder)
 
 
 def _info(folder: Path) -> ImageInfo:

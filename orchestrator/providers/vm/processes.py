@@ -64,10 +64,10 @@ def _find(label_of: Callable[[list[str]], str | None]) -> list[Process]:
 def start(command: Sequence[str], folder: Path, log: str, label: str) -> int:
     """Start a process that outlives us, in ``folder``, its output appended to the file ``log`` there; its pid.
 
-    It gets a session of its own, or the terminal's Ctrl-C would end it together with this tool. ``label`` is only
-    for the message of the ``EnvironmentProblem`` raised where it cannot be started.
+    It gets a session of its own, or the terminal's Ctrl-C would end it together with this tool. What it writes is for
+    this user alone. ``label`` is only for the message of the ``EnvironmentProblem`` raised where it cannot be started.
     """
-    with (folder / log).open("ab") as output:
+    with open(folder / log, "ab", opener=_private) as output:  # noqa: PTH123 (a Path has no opener)
         try:
             process = subprocess.Popen(
                 command,
@@ -76,6 +76,7 @@ def start(command: Sequence[str], folder: Path, log: str, label: str) -> int:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                umask=0o077,
             )
         except OSError as error:
             raise EnvironmentProblem(
@@ -83,6 +84,10 @@ def start(command: Sequence[str], folder: Path, log: str, label: str) -> int:
             ) from error
     process.returncode = 0  # nobody waits for it: it is not ours to reap, and no warning shall say so
     return process.pid
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def end(processes: Sequence[Process], *, patience: float = 5.0) -> None:

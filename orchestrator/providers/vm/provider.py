@@ -127,7 +127,7 @@ class VmProvider:
         """A file remembers a cable that is out, so that :meth:`ensure` finds it after a crash."""
         note = self._folder(name) / UNPLUGGED
         if not up:
-            note.touch()
+            note.touch(mode=0o600)
         self._machine(name).ask(("set_link", {"name": LAN_DEVICE, "up": up}))
         if up:
             note.unlink(missing_ok=True)

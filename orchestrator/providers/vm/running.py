@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,13 +72,13 @@ class Running:
 
     def resume(self, context: Context, state: Path) -> None:
         """Load device state saved by :meth:`save` and let the machine run."""
-        self.ask(_IGNORE_SHARED, ("migrate-incoming", {"uri": f"exec:cat '{state}'"}))
+        self.ask(_IGNORE_SHARED, ("migrate-incoming", {"uri": f"exec:cat {shlex.quote(str(state))}"}))
         self._await_status(context, lambda status: status != "inmigrate")
         self.ask(("cont", {}))
 
     def save(self, context: Context, state: Path) -> None:
         """Stop the machine, write its device state to ``state`` and end it; memory stays in its shared file."""
-        self.ask(("stop", {}), _IGNORE_SHARED, ("migrate", {"uri": f"exec:cat > '{state}'"}))
+        self.ask(("stop", {}), _IGNORE_SHARED, ("migrate", {"uri": f"exec:cat > {shlex.quote(str(state))}"}))
         self._await_status(context, lambda status: status == "postmigrate")
         self.ask(("quit", {}))
         _await_end(context, self)
