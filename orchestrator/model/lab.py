@@ -119,7 +119,7 @@ class Service:
     replicas: int = 1
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
     hostname: str = ""
     user: str = ""
     working_dir: str = ""
@@ -163,7 +163,7 @@ class ConfigObject:
 
     key: str
     name: str
-    data: bytes
+    data: bytes = field(repr=False)
     template_driver: str = ""
     labels: dict[str, str] = field(default_factory=dict)
 
@@ -200,7 +200,7 @@ class Container:
     network: str = "bridge"
     aliases: tuple[str, ...] = ()
     ports: tuple[Port, ...] = ()
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
     hostname: str = ""
     command: tuple[str, ...] = ()
     cap_add: tuple[str, ...] = ()

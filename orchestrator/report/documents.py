@@ -18,9 +18,15 @@ from orchestrator.report.journal import Journal
 
 Document = dict[str, Any]
 
+HIDDEN = "…"
+"""Stands for a value that is not told."""
+
 
 def plain(value: object) -> Any:  # noqa: ANN401 (JSON has no narrower type)
     """A value as JSON can hold it: dataclasses as objects, enums by value, paths as text, bytes by their size.
+
+    A field that a dataclass keeps out of its ``repr`` is kept out here, too: values of the environment are their
+    user's own, and a document ends in the logs of whoever asked for it.
 
     Raises ``TypeError`` for a value of a kind that no report should contain.
     """
@@ -35,12 +41,20 @@ def plain(value: object) -> Any:  # noqa: ANN401 (JSON has no narrower type)
     if isinstance(value, datetime):
         return value.isoformat()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        fields = dataclasses.fields(value)
+        return {field.name: (plain if field.repr else _hidden)(getattr(value, field.name)) for field in fields}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (Sequence, set, frozenset)):
         return [plain(item) for item in value]
     raise TypeError(f"a report cannot contain a {type(value).__name__}")
+
+
+def _hidden(value: object) -> Any:  # noqa: ANN401 (as above)
+    """What can be told of a value that is not: the size of bytes, the keys of a mapping."""
+    if isinstance(value, Mapping):
+        return {str(key): HIDDEN for key in value}
+    return plain(value) if isinstance(value, bytes) else HIDDEN
 
 
 def error_document(error: LabError) -> Document:
