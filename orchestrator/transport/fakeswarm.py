@@ -14,7 +14,6 @@ from typing import Any
 from orchestrator.transport.fakecontainers import FakeContainers
 from orchestrator.transport.fakeobjects import ApiError, Call, FakeEngine, Raw, manages, require_version
 
-
 JOIN_TOKENS = {role: f"SWMTKN-1-{letter * 50}-{letter * 25}" for role, letter in (("Worker", "w"), ("Manager", "m"))}
 """Secrets as engines make them, so that a test can look for them in what was written."""
 

@@ -67,7 +67,7 @@ def start(command: Sequence[str], folder: Path, log: str, label: str) -> int:
     It gets a session of its own, or the terminal's Ctrl-C would end it together with this tool. What it writes is for
     this user alone. ``label`` is only for the message of the ``EnvironmentProblem`` raised where it cannot be started.
     """
-    with open(folder / log, "ab", opener=_private) as output:  # noqa: PTH123 (a Path has no opener)
+    with open(folder / log, "ab", opener=_private) as output:
         try:
             process = subprocess.Popen(
                 command,

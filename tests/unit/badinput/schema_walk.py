@@ -46,8 +46,12 @@ NAMES = {"NetworkCheck": "net", "NamesCheck": "web", "Node": "n1", "InventoryFil
 """Good names, by the model that requires one."""
 
 BESIDE = {"PayloadCheck": {"network": "net"}, "ReachCheck": {"network": "net"}, "UdpCheck": {"network": "net"}}
-BESIDE |= {"NamesCheck": {"network": "net"}, "InterfacesCheck": {"has": ["lo"]}, "IpamConfig": {"subnet": "10.9.0.0/24"}}
+BESIDE |= {"NamesCheck": {"network": "net"}, "InterfacesCheck": {"has": ["lo"]}, "LabConfig": {"content": "x"}}
+BESIDE |= {"IpamConfig": {"subnet": "10.9.0.0/24"}, "Healthcheck": {"test": "true"}}
 """Keys that must be there with others, by model."""
+
+INSTEAD = {"file": "content", "disable": "test"}
+"""Keys that exclude one of those."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,8 @@ def _of_model(model: type[StrictModel]) -> Iterator[Spot]:
         key = field.alias or name
         for spot in _spots(field.annotation, tuple(field.metadata)):
             path = f"{_label(model, name)}{key}{_after(spot.path)}"
-            yield Spot(path, lambda value, key=key, spot=spot: {**least, key: spot.make(value)}, spot.text)
+            good = {one: value for one, value in least.items() if one != INSTEAD.get(key)}
+            yield Spot(path, lambda value, key=key, spot=spot, good=good: good | {key: spot.make(value)}, spot.text)
 
 
 def _label(model: type[StrictModel], field: str) -> str:

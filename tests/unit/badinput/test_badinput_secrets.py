@@ -124,10 +124,7 @@ def test_an_engine_that_repeats_a_secret_in_its_refusal(provider, told, secret, 
 
 
 def test_a_bug_whose_words_hold_a_token(state_root, capsys):
-    try:
-        raise ZeroDivisionError(f"cannot join with {TOKENS[0]}")
-    except ZeroDivisionError as error:
-        told = bug(error)
+    told = bug(ZeroDivisionError(f"cannot join with {TOKENS[0]}"))
     assert "cannot join with SWMTKN-…" in told.message
     (crash,) = state_root.glob("crash-*.txt")
     assert "cannot join with SWMTKN-…" in crash.read_text()
@@ -135,6 +132,10 @@ def test_a_bug_whose_words_hold_a_token(state_root, capsys):
 
 
 KEY_TEXT = "b3BlbnNzaC1rZXktdjEAAAAAthis-is-what-the-key-file-holds"
+ENCRYPTED = (
+    f"-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,{KEY_TEXT}\n\n{KEY_TEXT}\n"
+    "-----END EC PRIVATE KEY-----\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -143,8 +144,7 @@ KEY_TEXT = "b3BlbnNzaC1rZXktdjEAAAAAthis-is-what-the-key-file-holds"
         f"-----BEGIN OPENSSH PRIVATE KEY-----\n{KEY_TEXT}\n-----END OPENSSH PRIVATE KEY-----\n",
         f"-----BEGIN RSA PRIVATE KEY-----\n{KEY_TEXT}\n-----END RSA PRIVATE KEY-----\n",
         f"{KEY_TEXT}\n",
-        f"-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,{KEY_TEXT}\n\n{KEY_TEXT}\n"
-        "-----END EC PRIVATE KEY-----\n",
+        ENCRYPTED,
     ],
     ids=["openssh", "rsa", "not a key", "encrypted"],
 )
