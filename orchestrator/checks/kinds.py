@@ -57,7 +57,7 @@ KINDS: dict[str, type[Check]] = {kind_of(check): check for check in _CLASSES}
 
 def _tag(value: object) -> str | None:
     kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
-    return KINDS[kind].tag() if kind in KINDS else None
+    return KINDS[kind].tag() if isinstance(kind, str) and kind in KINDS else None
 
 
 _FORMS: Any = reduce(or_, (Annotated[check, Tag(check.tag())] for check in _CLASSES))

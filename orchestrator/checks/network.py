@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from orchestrator.checks.base import Check, Item, Names, Replies, of_kind
 from orchestrator.checks.endpoints import NodesField, absent, nodes_of
 from orchestrator.checks.topology import Topology
 from orchestrator.config.fields import Address, Network, Text
-from orchestrator.config.hints import did_you_mean
+from orchestrator.config.hints import did_you_mean, shown
 from orchestrator.model.question import Inspect, Inspected
 from orchestrator.model.verdict import CheckResult
 from orchestrator.planning.cluster import Place
+
+WITH_TASKS = "with-tasks"
+
+
+def parse_present(value: object) -> object:
+    """Whether a network must be there: true, false, or where tasks on it run. Raises ``ValueError``."""
+    if not isinstance(value, bool) and value != WITH_TASKS:
+        raise ValueError(f"expected true, false or {WITH_TASKS}, got {shown(value)}")
+    return value
 
 
 class NetworkCheck(Check):
@@ -27,7 +36,9 @@ class NetworkCheck(Check):
     kind: Literal["network"]
     name: Text = Field(description="Key of a network or bridge of the lab, or bridge, host or none.")
     on: NodesField = Field(description="The nodes whose engines are asked.")
-    present: bool | Literal["with-tasks"] = Field(default=True, description="Where it must be. Default: true.")
+    present: Annotated[bool | Literal["with-tasks"], BeforeValidator(parse_present)] = Field(
+        default=True, description="Where it must be. Default: true."
+    )
     driver: Literal["bridge", "host", "null", "overlay"] | None = Field(
         default=None, description="Its driver; that of the network none is null, in quotes."
     )

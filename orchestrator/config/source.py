@@ -20,7 +20,7 @@ from orchestrator.config.problems import Loc, Report
 from orchestrator.errors import ConfigError, ConfigProblem
 
 MAX_BYTES = 1024 * 1024
-MAX_VALUES = 20_000
+MAX_VALUES = yaml_nodes.MAX_NODES
 _SHORT_TAGS = {getattr(yaml_nodes, name) for name in ("NULL", "BOOL", "INT", "FLOAT", "STR", "MAP", "SEQ")}
 
 
@@ -77,14 +77,15 @@ def _read_text(path: Path) -> str:
         if path.exists() and not path.is_file():
             kind = "a folder" if path.is_dir() else "not a regular file"
             raise _fatal(path, 1, f"this is {kind}; expected a YAML file")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise _fatal(path, 1, "there is no such file") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise _fatal(path, 1, f"the file cannot be read: {reason}") from None
     if len(data) > MAX_BYTES:
-        raise _fatal(path, 1, f"the file has {len(data)} bytes; expected at most {MAX_BYTES}")
+        raise _fatal(path, 1, f"the file has more than {MAX_BYTES} bytes, which no inventory and no lab needs")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import NoReturn
 
 import yaml
 
@@ -17,6 +18,7 @@ NULL, BOOL, INT, FLOAT, STR, MAP, SEQ, MERGE = (
     _TAG + name for name in ("null", "bool", "int", "float", "str", "map", "seq", "merge")
 )
 MAX_DEPTH = 40
+MAX_NODES = 20_000
 _MOST_DIGITS = 100
 
 
@@ -28,17 +30,24 @@ class _Loader(yaml.SafeLoader):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth = 0
+        self._count = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Compose one node; refuses nesting so deep that it can only be an accident or an attack."""
+        """Compose one node; refuses depths and numbers that can only be an accident or an attack."""
+        self._count += 1
         if self._depth > MAX_DEPTH:
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.MarkedYAMLError(problem=f"nested more than {MAX_DEPTH} levels deep", problem_mark=mark)
+            self._refuse(f"nested more than {MAX_DEPTH} levels deep")
+        if self._count > MAX_NODES:
+            self._refuse(f"the file has more than {MAX_NODES} values")
         self._depth += 1
         try:
             return super().compose_node(parent, index)
         finally:
             self._depth -= 1
+
+    def _refuse(self, problem: str) -> NoReturn:
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
 def _resolver(tag: str, pattern: str, first: str) -> None:
