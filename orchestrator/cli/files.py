@@ -36,9 +36,11 @@ def init(
         from orchestrator.model.inventory import ProviderKind
         from orchestrator.report.words import visible
 
-        labs = [FIRST_LAB] if (file.parent / FIRST_LAB).is_dir() else []
-        text = inventory_template(ProviderKind(provider.value), labs)
         try:
+            labs = [FIRST_LAB] if (file.parent / FIRST_LAB).is_dir() else []
+            text = inventory_template(ProviderKind(provider.value), labs)
+            if file.is_dir():
+                raise UsageError(f"{file} is a folder; expected the name of a file to write")
             with file.open("w" if force else "x", encoding="utf-8") as stream:
                 stream.write(text)
         except FileExistsError:

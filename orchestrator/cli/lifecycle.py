@@ -95,8 +95,9 @@ def down(
         list[str] | None, typer.Argument(metavar="LAB", help="Take away only these labs. Default: everything.")
     ] = None,
     name: Annotated[
-        str, typer.Option("--name", metavar="NAME", help="The cluster, where its inventory file is gone or another.")
-    ] = "",
+        str | None,
+        typer.Option("--name", metavar="NAME", help="The cluster, where its inventory file is gone or another."),
+    ] = None,
     inventory: InventoryOption = DEFAULT_INVENTORY,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -145,12 +146,12 @@ def _up(file: Path, labs: list[str], output: Output) -> None:
     carry_out(work, UP, output)
 
 
-def _down(context: Context, file: Path, name: str, labs: list[str]) -> DownOutcome:
+def _down(context: Context, file: Path, name: str | None, labs: list[str]) -> DownOutcome:
     from orchestrator.usecases.locate import find_existing
 
     cluster = find_existing(file, os.environ, name)
     if cluster is None:
-        return _nothing_known(context, name, labs)
+        return _nothing_known(context, name or "", labs)
     _warn(context, cluster)
     from orchestrator.runtime.lock import locked
     from orchestrator.usecases.down import down as carry

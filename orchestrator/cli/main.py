@@ -65,11 +65,17 @@ def _defaults(command: object, chosen: dict[str, Any]) -> dict[str, Any]:
     return {name: _defaults(member, chosen) for name, member in command.commands.items()}
 
 
+def _open_streams() -> None:
+    """Outputs that take anything: one that was closed (``>&-``) leads nowhere, one that cannot show ✓ shows ``?``."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 (open to the end)
+        getattr(sys, name).reconfigure(errors="replace")
+
+
 def main() -> None:
     """Entry point of ``lab`` and of ``python -m orchestrator``."""
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show ✓ shows something else; it does not make the command fail.
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    _open_streams()
     try:
         with reporting(Output.TEXT):
             app(prog_name="lab")

@@ -97,7 +97,7 @@ def show_error(error: LabError, output: Output) -> None:
 
 
 def print_document(document: Document) -> None:
-    """One JSON document on stdout; what a terminal would obey stands in it as ``\\u…``."""
+    """One JSON document on stdout; what a terminal would obey is escaped in it."""
     import json
 
     from orchestrator.report.words import steering

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from collections.abc import Mapping, Sequence
@@ -9,13 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.config.compose import check_labs_together, load_lab
+from orchestrator.config.hints import shown
 from orchestrator.config.inventory import load_inventory
 from orchestrator.errors import ConfigError, ConfigProblem, UsageError
 from orchestrator.model.inventory import Inventory
 from orchestrator.model.lab import Lab
 from orchestrator.runtime.state import ClusterState, DamagedState, list_states, load_state
 
-NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 """What a cluster's name may be: it becomes a folder."""
 
 
@@ -68,7 +70,14 @@ def read_wish(file: Path, labs: Sequence[str], env: Mapping[str, str]) -> Wish:
 
 def shelf_of(file: Path) -> Path:
     """Where labs are that can be called by name: ``labs/`` beside the inventory file."""
-    return file.expanduser().absolute().parent / "labs"
+    return _place(file).parent / "labs"
+
+
+def _place(path: Path) -> Path:
+    """The path from the root; ``~`` is the home of who is known, and just a name else."""
+    with contextlib.suppress(RuntimeError):
+        path = path.expanduser()
+    return path.absolute()
 
 
 def lab_place(shelf: Path, name: str) -> Path:
@@ -76,29 +85,30 @@ def lab_place(shelf: Path, name: str) -> Path:
 
     Raises :class:`UsageError` naming the labs that exist.
     """
-    for place in (shelf / name, Path(name).expanduser().absolute()):
-        if place.exists():
-            return place
+    for place in (shelf / name, _place(Path(name))):
+        with contextlib.suppress(OSError):  # a name that no file can have
+            if name and place.exists():
+                return place
     known = sorted(path.name for path in shelf.iterdir() if path.is_dir()) if shelf.is_dir() else []
     near = difflib.get_close_matches(name, known, n=1)
     guess = f"did you mean {near[0]}? " if near else ""
     there = f"{shelf} holds: {', '.join(known)}" if known else f"{shelf} holds no lab"
     raise UsageError(
-        f"there is no lab {name!r}", hint=f"{guess}{there}; a path to a folder or Compose file is fine too"
+        f"there is no lab {shown(name)}", hint=f"{guess}{there}; a path to a folder or Compose file is fine too"
     )
 
 
-def find_existing(file: Path, env: Mapping[str, str], name: str = "") -> Existing | None:
+def find_existing(file: Path, env: Mapping[str, str], name: str | None = None) -> Existing | None:
     """The cluster that a command other than ``lab up`` is about; ``None`` where nothing is known of any.
 
     With ``name`` it is that cluster. Else it is the one that the inventory names, or, where that file is gone or
     broken, the one that was brought up from it. What was brought up counts, whatever the file says by now; where its
     state file is damaged, the inventory has to do.
     """
-    if name and not NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is no cluster's name", hint="lowercase letters, digits and dashes")
+    if name is not None and not NAME.fullmatch(name):
+        raise UsageError(f"{shown(name)} is no cluster's name", hint="1 to 32 lowercase letters, digits and dashes")
     inventory, trouble = _read(file, env)
-    if name:
+    if name is not None:
         return _named(name, inventory)
     if inventory is None:
         return _brought_up_from(file, trouble)
@@ -155,6 +165,6 @@ def _brought_up_from(file: Path, trouble: str) -> Existing | None:
 
 def _states_of(file: Path) -> list[ClusterState]:
     """What is remembered of clusters that were brought up from this inventory file."""
-    place = file.expanduser().resolve()
+    place = _place(file).resolve()
     states = [entry.state for entry in list_states() if entry.state is not None]
     return [state for state in states if state.inventory.path.resolve() == place]
