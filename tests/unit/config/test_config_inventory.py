@@ -224,7 +224,7 @@ def test_a_very_large_file_is_refused(tmp_path):
     path.write_bytes(b"#" * 1024 * 1024 + b"\n")
     with pytest.raises(ConfigError) as error:
         load_inventory(path, {})
-    assert "expected at most 1048576" in error.value.details[0]
+    assert "more than 1048576 bytes" in error.value.details[0]
 
 
 def test_an_unreadable_key_is_told(load, tmp_path, monkeypatch):

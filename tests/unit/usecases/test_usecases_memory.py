@@ -153,7 +153,7 @@ class TestFindExisting:
         assert find_existing(file, {}, "test").state is None
         assert find_existing(file, {}, "third") is None
 
-    @pytest.mark.parametrize("name", ["", "test"])
+    @pytest.mark.parametrize("name", [None, "test"])
     def test_a_damaged_state_is_told_and_the_file_counts(self, file, name):
         remember(file)
         state_file("test").write_text("{")
