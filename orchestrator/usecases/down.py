@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.apply.execute import apply_plan
-from orchestrator.errors import NodeError
+from orchestrator.errors import EnvironmentProblem, NodeError
 from orchestrator.model.inventory import Inventory, ProviderKind
 from orchestrator.model.observed import ClusterView
 from orchestrator.model.outcome import DownOutcome, LeftBehind
@@ -62,9 +62,7 @@ def _clean_hosts(
     with connected(context, provider, inventory.nodes) as hosts:
         view = _look(context, hosts)
         if state is not None:
-            # After this run there may be no manager left to tell whose worker a late host is.
-            state = with_swarm(state, view)
-            save_state(state)
+            state = _note_members(context, state, view, late=bool(unreachable(hosts)))
         ours = swarm_is_ours(view, inventory.name, state)
         plan = plan_down(inventory.name, view, own_swarm=ours, nodes=inventory.nodes)
         manager = view.swarm.seen_by if view.swarm else inventory.managers[0].name
@@ -72,6 +70,22 @@ def _clean_hosts(
         hint = f"when it is back, repeat `lab down`; if it is gone for good, delete {state_file(inventory.name)}"
         left = [LeftBehind(name, problem.message, hint) for name, problem in unreachable(hosts).items()]
     return plan, tuple(left)
+
+
+def _note_members(context: Context, state: ClusterState, view: ClusterView, *, late: bool) -> ClusterState:
+    """Remember who is in our swarm: after this run there may be no manager left to tell whose worker a late host is.
+
+    Where no host is late, a full disk is no reason to leave anything standing.
+    """
+    known = with_swarm(state, view)
+    try:
+        if known != state:
+            save_state(known)
+    except EnvironmentProblem as error:
+        if late:
+            raise
+        context.notice(f"{error.message}; every host is in reach, so nothing has to be remembered", level="warning")
+    return known
 
 
 def _look(context: Context, hosts: Hosts) -> ClusterView:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from mesh_standins import MemoryProvider, MeshHost, Recorder, inventory, lab
 
-from orchestrator.errors import Interrupted, LabError, NodeError, RefusedError, UsageError
+from orchestrator.errors import EnvironmentProblem, Interrupted, LabError, NodeError, RefusedError, UsageError
 from orchestrator.model.inventory import ProviderKind
 from orchestrator.model.labels import CLUSTER
 from orchestrator.model.verdict import Verdict
@@ -408,6 +408,22 @@ class TestDown:
         outcome = down(run.context, hosts.inventory, load_state("test"), hosts)
         assert outcome.left == ()
         assert hosts.fake.engines["n3"].state == "inactive"
+        assert load_state("test") is None
+
+    def test_a_full_disk_keeps_nothing_standing_while_every_host_is_in_reach(self, hosts, run, monkeypatch):
+        bring_up(hosts)
+        save_state(replace(load_state("test"), members=(), cluster_id=""))
+
+        def full(_state):
+            raise EnvironmentProblem("cannot write state.json: No space left on device")
+
+        monkeypatch.setattr("orchestrator.usecases.down.save_state", full)
+        hosts.down.add("n3")
+        with pytest.raises(EnvironmentProblem, match="No space left"):
+            down(run.context, hosts.inventory, load_state("test"), hosts)
+        hosts.down.clear()
+        assert down(run.context, hosts.inventory, load_state("test"), hosts).left == ()
+        assert {engine.state for engine in hosts.fake.engines.values()} == {"inactive"}
         assert load_state("test") is None
 
     def test_a_late_host_that_joined_another_swarm_meanwhile_stays_there(self, hosts, run):
