@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from orchestrator.model.inventory import Inventory
 from orchestrator.model.observed import ClusterView
-from orchestrator.model.plan import Plan
+from orchestrator.model.plan import InitSwarm, Plan
 from orchestrator.planning.cluster import places
 from orchestrator.planning.container_steps import behind_removals, bridge_steps, container_removals, run_steps
 from orchestrator.planning.containers import node_goals
@@ -15,7 +17,7 @@ from orchestrator.planning.refusals import refusals
 from orchestrator.planning.resolve import Wanted
 from orchestrator.planning.survey import survey
 
-__all__ = ["plan_down", "plan_remove_labs", "plan_up"]
+__all__ = ["opening", "plan_down", "plan_remove_labs", "plan_up"]
 
 
 def plan_up(inventory: Inventory, wanted: Wanted, view: ClusterView) -> Plan:
@@ -38,3 +40,11 @@ def plan_up(inventory: Inventory, wanted: Wanted, view: ClusterView) -> Plan:
     steps += behind_removals(object_steps(found, members.swarm, ready, images), goals)
     steps += run_steps(found, goals, steps)
     return Plan(steps=tuple(steps), notes=(*members.notes, *object_notes(found, view)))
+
+
+def opening(plan: Plan) -> tuple[Plan, Plan]:
+    """A plan in two: the steps that start the swarm, and all others, which can be carried out after those."""
+    first = tuple(step for step in plan.steps if isinstance(step.action, InitSwarm))
+    done = {step.id for step in first}
+    rest = [replace(step, after=tuple(one for one in step.after if one not in done)) for step in plan.steps]
+    return Plan(first), replace(plan, steps=tuple(step for step in rest if step.id not in done))

@@ -16,6 +16,7 @@ from orchestrator.providers.base import Provider
 from orchestrator.runtime.context import Context
 from orchestrator.runtime.state import ClusterState, remove_state, save_state, state_file
 from orchestrator.usecases.connect import Hosts, connected, unreachable
+from orchestrator.usecases.leasing import Leasing
 from orchestrator.usecases.memory import swarm_is_ours, with_swarm, without_labs
 from orchestrator.usecases.verify import check_labs, labs_up
 
@@ -49,7 +50,8 @@ def down_labs(
         records = state.labs if state else ()
         check_labs(labs, labs_up(view, inventory.name) | {record.name for record in records})
         plan = plan_remove_labs(inventory.name, view, labs)
-        _apply(context, plan, hosts, view.swarm.seen_by)
+        with Leasing(context, inventory, provider, "lab down") as lease:
+            _apply(context, plan, hosts, view, lease)
     if state is not None:
         save_state(without_labs(state, labs))
     return DownOutcome(inventory.name, tuple(labs), plan)
@@ -65,8 +67,10 @@ def _clean_hosts(
             state = _note_members(context, state, view, late=bool(unreachable(hosts)))
         ours = swarm_is_ours(view, inventory.name, state)
         plan = plan_down(inventory.name, view, own_swarm=ours, nodes=inventory.nodes)
-        manager = view.swarm.seen_by if view.swarm else inventory.managers[0].name
-        _apply(context, plan, hosts, manager)
+        with Leasing(context, inventory, provider, "lab down") as lease:
+            _apply(context, plan, hosts, view, lease)
+            if ours:
+                lease.dissolved()
         hint = f"when it is back, repeat `lab down`; if it is gone for good, delete {state_file(inventory.name)}"
         left = [LeftBehind(name, problem.message, hint) for name, problem in unreachable(hosts).items()]
     return plan, tuple(left)
@@ -93,9 +97,11 @@ def _look(context: Context, hosts: Hosts) -> ClusterView:
         return observe(context, hosts, ())
 
 
-def _apply(context: Context, plan: Plan, hosts: Hosts, manager: str) -> None:
+def _apply(context: Context, plan: Plan, hosts: Hosts, view: ClusterView, lease: Leasing) -> None:
     if not plan.steps:
         return
+    manager = view.swarm.seen_by if view.swarm else lease.inventory.managers[0].name
+    lease.take(hosts, view)
     with context.phase("apply", "Take away what is ours") as phase:
-        apply_plan(context, plan, hosts, images={}, manager=manager)
+        apply_plan(context, plan, hosts, images={}, manager=manager, fence=lease.fence)
         phase.summary = f"steps done: {len(plan.steps)}"

@@ -15,13 +15,14 @@ from orchestrator.model.observed import ClusterView, NodeView
 from orchestrator.model.outcome import MachineChange, PlanOutcome, Route, UpOutcome
 from orchestrator.model.plan import Plan
 from orchestrator.observe import observe
-from orchestrator.planning.diff import plan_up
+from orchestrator.planning.diff import opening, plan_up
 from orchestrator.planning.resolve import Wanted, used_images, wanted
 from orchestrator.providers.base import Provider
 from orchestrator.runtime.context import Context
 from orchestrator.runtime.state import load_state, save_state
 from orchestrator.usecases.answering import mesh_probes, operator_routes, tasks_due, wait_until_answering
 from orchestrator.usecases.connect import NOT_RUNNING, Hosts, connected
+from orchestrator.usecases.leasing import Leasing
 from orchestrator.usecases.memory import remembered, with_swarm
 
 
@@ -50,8 +51,9 @@ def up(context: Context, inventory: Inventory, labs: Sequence[Lab], provider: Pr
         _refuse(plan)
         save_state(with_swarm(state, view))
         if plan.steps:
-            _apply(context, plan, hosts, goal, view)
-            view = _check(context, hosts, goal)
+            with Leasing(context, inventory, provider, "lab up") as lease:
+                _apply(context, plan, hosts, goal, view, lease)
+                view = _check(context, hosts, goal)
             save_state(with_swarm(state, view))
         routes = _answer(context, provider, hosts, inventory, view)
     return UpOutcome(inventory.name, started, plan, routes)
@@ -124,10 +126,21 @@ def _refuse(plan: Plan) -> None:
         )
 
 
-def _apply(context: Context, plan: Plan, hosts: Hosts, goal: _Goal, view: ClusterView) -> None:
+def _apply(context: Context, plan: Plan, hosts: Hosts, goal: _Goal, view: ClusterView, lease: Leasing) -> None:
+    """Carry the plan out under the lease. That lies in the swarm: where there is none yet, starting it comes first."""
     manager = view.swarm.seen_by if view.swarm else goal.inventory.managers[0].name
+
+    def carry_out(part: Plan) -> None:
+        apply_plan(context, part, hosts, images=goal.images, manager=manager, fence=lease.fence)
+
     with context.phase("apply", "Build the swarm and its labs") as phase:
-        apply_plan(context, plan, hosts, images=goal.images, manager=manager)
+        if view.swarm:
+            lease.take(hosts, view)
+        elif lease.needed:
+            start, plan = opening(plan)
+            carry_out(start)
+            lease.take_first(hosts)
+        carry_out(plan)
         phase.summary = f"steps done: {len(plan.steps)}"
 
 

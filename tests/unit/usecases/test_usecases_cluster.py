@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from mesh_standins import MemoryProvider, MeshHost, Recorder, inventory, lab
+from mesh_standins import MemoryProvider, MeshHost, Recorder, changes, inventory, lab
 
 from orchestrator.errors import EnvironmentProblem, Interrupted, LabError, NodeError, RefusedError, UsageError
 from orchestrator.model.inventory import ProviderKind
@@ -82,7 +82,7 @@ class TestUp:
         outcome = up(run.context, provider.inventory, [lab(replicas=3)], provider)
         assert "2 → 3" in outcome.plan.steps[0].reason
         service = provider.fake.named("services", "mesh_web")
-        assert provider.fake.changes == [f"n1 POST /services/{service['ID']}/update"]
+        assert changes(provider.fake) == [f"n1 POST /services/{service['ID']}/update"]
 
     def test_refusals_come_all_at_once_before_anything_is_changed(self, hosts, run):
         foreign = replace(hosts.inventory, name="foreign")
@@ -115,7 +115,9 @@ class TestUp:
         outcome = up(run.context, provider.inventory, [lab()], provider)
         assert [step.action.__class__.__name__ for step in outcome.plan.steps] == ["CreateService", "AwaitService"]
 
-    def test_a_step_that_did_not_do_what_it_said_is_a_failure(self, provider, run, monkeypatch):
+    def test_a_step_that_did_not_do_what_it_said_is_a_failure(self, run, monkeypatch):
+        provider = MemoryProvider(inventory(ProviderKind.VM))
+
         def lazy(*_arguments, **_options):
             return None
 
