@@ -109,7 +109,10 @@ class NodeView:
 
 @dataclass(frozen=True)
 class SwarmNode:
-    """One member as the managers see it. ``state`` is Docker's word: ready, down, unknown, disconnected."""
+    """One member as the managers see it. ``state`` is Docker's word: ready, down, unknown, disconnected.
+
+    ``reachability`` is how the other managers see a manager (reachable, unreachable, unknown; "" for workers).
+    """
 
     id: str
     hostname: str
@@ -120,6 +123,7 @@ class SwarmNode:
     labels: dict[str, str] = field(default_factory=dict)
     leader: bool = False
     version: int = 0
+    reachability: str = ""
 
 
 @dataclass(frozen=True)

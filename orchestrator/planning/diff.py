@@ -20,15 +20,16 @@ from orchestrator.planning.survey import survey
 __all__ = ["opening", "plan_down", "plan_remove_labs", "plan_up"]
 
 
-def plan_up(inventory: Inventory, wanted: Wanted, view: ClusterView) -> Plan:
+def plan_up(inventory: Inventory, wanted: Wanted, view: ClusterView, known: str = "") -> Plan:
     """The steps from ``view`` to the nodes of ``inventory`` in one swarm with everything ``wanted`` running in it.
 
     A cluster that is as wanted gives an empty plan. Where something that is not ours stands in the way, the plan holds
-    only refusals. Nodes that cannot be reached are left out, with a note. Objects of ours whose lab is not among the
-    wanted ones stay as they are: another ``lab up`` may have made them.
+    only refusals. What cannot be done while nodes are out of reach is in ``left``, and all else is planned. Objects of
+    ours whose lab is not among the wanted ones stay as they are: another ``lab up`` may have made them. ``known`` is
+    the id of the swarm that we remember having made, "" for none.
     """
     found = survey(inventory.name, wanted, view.swarm)
-    stopping = refusals(inventory, found, view)
+    stopping = refusals(inventory, found, view, known)
     if stopping:
         return Plan(refusals=stopping)
     members = plan_members(inventory, view)
@@ -39,7 +40,7 @@ def plan_up(inventory: Inventory, wanted: Wanted, view: ClusterView) -> Plan:
     steps = [*members.steps, *images, *container_removals(inventory.name, goals), *bridge_steps(inventory.name, goals)]
     steps += behind_removals(object_steps(found, members.swarm, ready, images), goals)
     steps += run_steps(found, goals, steps)
-    return Plan(steps=tuple(steps), notes=(*members.notes, *object_notes(found, view)))
+    return Plan(steps=tuple(steps), notes=(*members.notes, *object_notes(found, view)), left=members.left)
 
 
 def opening(plan: Plan) -> tuple[Plan, Plan]:

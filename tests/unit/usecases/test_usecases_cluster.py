@@ -9,7 +9,7 @@ import pytest
 from mesh_standins import MemoryProvider, MeshHost, Recorder, changes, inventory, lab
 
 from orchestrator.errors import EnvironmentProblem, Interrupted, LabError, NodeError, RefusedError, UsageError
-from orchestrator.model.inventory import ProviderKind
+from orchestrator.model.inventory import ProviderKind, Role
 from orchestrator.model.labels import CLUSTER
 from orchestrator.model.verdict import Verdict
 from orchestrator.report.documents import up_document, verify_document
@@ -186,7 +186,33 @@ class TestUp:
         provider.cut.add("n3")
         outcome = up(run.context, provider.inventory, [lab()], provider)
         assert not outcome.changed
-        assert any("n3" in note for note in outcome.plan.notes)
+        assert [left.subject for left in outcome.left] == ["n3"]
+
+    @pytest.mark.parametrize("missing", [("n3",), ("n2", "n3")])
+    def test_hosts_out_of_reach_are_left_and_a_later_run_finishes(self, hosts, run, missing):
+        hosts.down.update(missing)
+        first = up(run.context, hosts.inventory, [lab()], hosts)
+        assert [left.subject for left in first.left] == list(missing)
+        assert all(hosts.fake.engines[name].state == "inactive" for name in missing)
+        assert hosts.fake.named("services", "mesh_web")
+        hosts.down.clear()
+        second = up(run.context, hosts.inventory, [lab()], hosts)
+        assert second.left == ()
+        assert [step.id for step in second.plan.steps][: len(missing)] == [f"join {name}" for name in missing]
+        assert {engine.state for engine in hosts.fake.engines.values()} == {"active"}
+        assert not up(run.context, hosts.inventory, [lab()], hosts).changed
+
+    def test_no_second_swarm_is_started_beside_one_that_may_live_on(self, run):
+        hosts = MemoryProvider(inventory(ProviderKind.SSH))
+        wider = hosts.inventory.nodes
+        hosts.inventory = replace(hosts.inventory, nodes=(wider[0], replace(wider[1], role=Role.MANAGER), wider[2]))
+        bring_up(hosts)
+        for name in ("n1", "n3"):  # somebody made them anew
+            hosts.fake.engines[name].state, hosts.fake.engines[name].node_id = "inactive", ""
+        hosts.down.add("n2")
+        with pytest.raises(RefusedError) as caught:
+            up(run.context, hosts.inventory, [lab()], hosts)
+        assert "n2, which may hold it, cannot be reached" in caught.value.details[0]
 
     def test_connections_are_closed_at_the_end(self, provider, run):
         up(run.context, provider.inventory, [lab()], provider)
