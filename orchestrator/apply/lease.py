@@ -93,11 +93,8 @@ def take(
 
     ``clock`` is in seconds and goes on while the machine sleeps. Raises ``LockedError`` where somebody else has it.
     """
-    if found is not None:
-        if not _is_free(found):
-            raise _held(cluster, found)
-        old = found.id
-        _of_manager(site, "remove a lease whose holder is gone", lambda engine: _remove(engine, old))
+    if found is not None and not tidy(site, found):
+        raise _held(cluster, found)
     clock = clock or _boottime
     begun = clock()
     labels = {CLUSTER: cluster, HOLDER: write_holder(holder), RENEWED: "0"}
@@ -105,8 +102,12 @@ def take(
     return Lease(site, cluster, identity or _made_before(site, cluster, holder), begun, clock)
 
 
-def _is_free(lease: LiveLease) -> bool:
-    return may_take(lease, gone=lease.holder is not None and has_ended(lease.holder))
+def tidy(site: Site, found: LiveLease) -> bool:
+    """Remove a lease whose holder is gone; False where it may still be at work. Raises ``NodeError``."""
+    if not may_take(found, gone=found.holder is not None and has_ended(found.holder)):
+        return False
+    _of_manager(site, "remove a lease whose holder is gone", lambda engine: _remove(engine, found.id))
+    return True
 
 
 def _held(cluster: str, lease: LiveLease) -> LockedError:

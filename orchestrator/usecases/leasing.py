@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from orchestrator.apply.lease import Lease, take
+from orchestrator.apply.lease import Lease, take, tidy
 from orchestrator.apply.site import Site
 from orchestrator.errors import LabError, NodeError
 from orchestrator.model.inventory import Inventory, ProviderKind
@@ -46,6 +46,11 @@ class Leasing:
     def take_first(self, hosts: Hosts) -> None:
         """Take it in the swarm that was started just now. Raises ``LockedError`` where another run did so too."""
         self._take(hosts, None, self.inventory.managers[0].name)
+
+    def tidy(self, hosts: Hosts, view: ClusterView) -> None:
+        """Remove a lease that a run which was killed has left, where nothing else has to be done."""
+        if self.needed and view.swarm and view.swarm.lease and owned_by(view.swarm.labels, self.inventory.name):
+            tidy(self._site(self.context, hosts, view.swarm.seen_by), view.swarm.lease)
 
     def fence(self, step: Step) -> None:
         """Raise ``LockedError`` where the lease is no longer ours; called before each step.

@@ -52,11 +52,13 @@ def up(context: Context, inventory: Inventory, labs: Sequence[Lab], provider: Pr
         _refuse(plan)
         left = plan.left
         save_state(with_swarm(state, view))
-        if plan.steps:
-            with Leasing(context, inventory, provider, "lab up") as lease:
+        with Leasing(context, inventory, provider, "lab up") as lease:
+            if plan.steps:
                 _apply(context, plan, hosts, goal, view, lease)
                 view, left = _check(context, hosts, goal)
-            save_state(with_swarm(state, view))
+                save_state(with_swarm(state, view))
+            else:
+                lease.tidy(hosts, view)
         routes = _answer(context, provider, hosts, inventory, view)
     return UpOutcome(inventory.name, started, plan, routes, left)
 
