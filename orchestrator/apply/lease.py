@@ -23,7 +23,8 @@ from orchestrator.model.lease import HOLDER, NAME, RENEWED, Holder, LiveLease
 from orchestrator.observe.lease import parse_lease, write_holder
 from orchestrator.planning.lease import FENCE, RENEW, may_take, told
 from orchestrator.runtime.holder import has_ended
-from orchestrator.transport.engine_errors import engine_errors, status_of
+from orchestrator.runtime.retry import while_busy
+from orchestrator.transport.engine_errors import engine_errors, is_passing, status_of
 
 Value = TypeVar("Value")
 
@@ -31,6 +32,9 @@ NOTE = (
     b"Held while lab changes this swarm: see the labels. It frees itself two minutes after its holder was last seen.\n"
 )
 """What the config holds: a config cannot be empty, and a person may wonder what it is."""
+
+BUSY_SECONDS = 30.0
+"""How long a manager may be busy before a call is given up."""
 
 HINT = "wait until that is done; a lease whose holder is gone frees itself two minutes after its last renewal"
 
@@ -182,15 +186,27 @@ def _remove(engine: APIClient, identity: str) -> None:
             raise
 
 
+class _Busy(NodeError):
+    """No manager has done it, and one of them may do so a little later."""
+
+
 def _of_manager(site: Site, what: str, call: Callable[[APIClient], Value]) -> Value:
+    """What ``call`` returns at the first node where it works, tried again while managers are busy."""
+    return while_busy(
+        site.context, lambda: _tried(site, what, call), lambda error: isinstance(error, _Busy), deadline=BUSY_SECONDS
+    )
+
+
+def _tried(site: Site, what: str, call: Callable[[APIClient], Value]) -> Value:
     """What ``call`` returns at the first node where it works: others are no managers, or do not answer."""
-    reasons = []
+    reasons, kind = [], NodeError
     for name in dict.fromkeys([site.first_manager, *site.hosts]):
         try:
             return call(site.host(name).engine())
         except NodeError as error:
+            kind = _Busy if is_passing(error) else kind
             reasons.append(f"{name}: {error.message}")
-    raise NodeError(
+    raise kind(
         f"no manager of the swarm answers to {what}",
         node=site.first_manager,
         details=reasons,

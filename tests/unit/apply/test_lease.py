@@ -185,3 +185,13 @@ def test_a_note_that_cannot_be_read_holds_for_a_term(swarm, site, note):
     later(swarm, TERM + 1)
     take(site, "dev", seen(swarm), ALICE)
     assert seen(swarm).holder == ALICE
+
+
+def test_a_manager_that_is_busy_for_a_moment_is_asked_again(swarm, site):
+    swarm.fail("n1", "POST /configs/create", 500, "rpc error: context deadline exceeded", times=2)
+    take(site, "dev", None, ALICE).release(site)
+    assert site.context.waits == 2
+    swarm.fail("n1", "POST /configs/create", 500, "disk full")
+    with pytest.raises(NodeError, match="no manager of the swarm answers to take the lease"):
+        take(site, "dev", None, ALICE)
+    assert site.context.waits == 2
