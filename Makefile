@@ -46,6 +46,10 @@ check: venv ## lint, types and hermetic tests: no machine is started
 bench: venv system ## measure: ratios within one run, each with what was compared
 	$(BIN)/python -m benchmarks
 
+.PHONY: chaos
+chaos: venv system ## kill commands at random points on real nodes: POINTS=100 SEED=1 GROUND=ssh (or vm); takes hours
+	$(BIN)/python -m tests.chaos --points $(or $(POINTS),100) --seed $(or $(SEED),1) --ground $(or $(GROUND),ssh) --json chaos.json
+
 .PHONY: down
 down: ## take the lab of inventory.yaml away
 	$(BIN)/lab down

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
@@ -32,12 +32,14 @@ class _Run:
 
     site: Site
     steps: dict[str, Step]
+    fence: Callable[[Step], None]
     changed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     failures: dict[str, BaseException] = field(default_factory=dict)
 
     def carry_out(self, step: Step) -> bool:
         node = getattr(step.action, "node", "")
+        self.fence(step)
         with self.site.context.step(step.id, step.summary, node=node, reason=step.reason) as progress:
             return carry_out(Job(self.site, progress), step.action)
 
@@ -65,17 +67,19 @@ def apply_plan(
     manager: str,
     workers: int = 8,
     converge_seconds: float = 240.0,
+    fence: Callable[[Step], None] = lambda _: None,
 ) -> ApplyReport:
     """Carry out every step of ``plan``, at most ``workers`` at a time, and no more services coming up than nodes.
 
     ``images`` are the lab images by reference; ``manager`` is the node to ask first about the swarm (another one is
-    asked where it is gone); ``converge_seconds`` is how long a service may take to come up. A failed step keeps
+    asked where it is gone); ``converge_seconds`` is how long a service may take to come up; ``fence`` is called just
+    before each step and raises what keeps it from being carried out. A failed step keeps
     those after it from starting, all others are carried out; then the failures are raised as one ``NodeError``
     (a single one as it is). Raises ``RefusedError`` for a plan with refusals, ``Interrupted`` when cancelled.
     """
     if plan.refusals:
         raise RefusedError("the plan must not be carried out", details=[one.reason for one in plan.refusals])
-    run = _Run(Site(context, hosts, images, manager, converge_seconds), {step.id: step for step in plan.steps})
+    run = _Run(Site(context, hosts, images, manager, converge_seconds), {step.id: step for step in plan.steps}, fence)
     sorter = TopologicalSorter({step.id: step.after for step in plan.steps})
     sorter.prepare()
     with ThreadPoolExecutor(workers, thread_name_prefix="apply") as pool:

@@ -38,15 +38,21 @@ def init_swarm(job: Job, action: InitSwarm) -> bool:
         raise _foreign(action.node, state)
     engine = job.site.host(action.node).engine()
     pools = list(action.options.default_addr_pool)
-    with engine_errors(action.node, "swarm init"):
-        engine.init_swarm(
-            advertise_addr=action.advertise_addr,
-            data_path_addr=action.data_path_addr or None,
-            data_path_port=action.options.data_path_port,
-            default_addr_pool=pools or None,
-            subnet_size=action.options.subnet_size if pools else None,
-            swarm_spec=engine.create_swarm_spec(labels=dict(action.labels)),
-        )
+    try:
+        with engine_errors(action.node, "swarm init"):
+            engine.init_swarm(
+                advertise_addr=action.advertise_addr,
+                data_path_addr=action.data_path_addr or None,
+                data_path_port=action.options.data_path_port,
+                default_addr_pool=pools or None,
+                subnet_size=action.options.subnet_size if pools else None,
+                swarm_spec=engine.create_swarm_spec(labels=dict(action.labels)),
+            )
+    except NodeError:
+        # An engine starts one swarm only, whoever asks at the same time: the lease tells which of two goes on.
+        if _labels(job.site.info(action.node)).get(CLUSTER) == action.labels.get(CLUSTER):
+            return False
+        raise
     return True
 
 

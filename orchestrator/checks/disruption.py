@@ -20,6 +20,7 @@ from orchestrator.model.lab import Protocol, PublishMode, Service
 from orchestrator.model.timeline import Timeline
 from orchestrator.model.verdict import CheckResult
 from orchestrator.planning.cluster import Place
+from orchestrator.planning.quorum import holds, managers_of, silent
 
 MACHINES = ("kill-machine", "pull-link")
 """What can only be done to machines of lab's own."""
@@ -132,9 +133,15 @@ class DisruptionCheck(Check):
                 return "", f"node {self.on} of the inventory does not exist or does not answer"
             if managers == [chosen]:
                 return "", f"{chosen.name} is the only manager: without it nobody could tell what happens"
+            if not self._spares(topology, chosen):
+                return (
+                    "",
+                    f"without {chosen.name} too few managers are left for a majority, and nobody could tell anything",
+                )
             return chosen.name, ""
         holders = {task.node for task in topology.tasks(self.service)}
         possible = [p for p in topology.nodes if p.name in holders and p.view.reachable and not _leads(p, managers)]
+        possible = [place for place in possible if self._spares(topology, place)]
         possible.sort(key=lambda place: place in managers)
         if not possible:
             return (
@@ -142,6 +149,13 @@ class DisruptionCheck(Check):
                 f"no task of {self.service} runs on a node that can be spared (a worker, or one of more managers)",
             )
         return possible[0].name, ""
+
+    def _spares(self, topology: Topology, place: Place) -> bool:
+        """Whether the managers keep their majority meanwhile; a drained node goes on to manage."""
+        swarm = topology.view.swarm
+        if self.does == "drain" or place.member is None or swarm is None:
+            return True
+        return holds(silent(managers_of(swarm), place.member.id))
 
     def judge(self, item: Item, replies: Replies) -> CheckResult:
         """Not called: see :meth:`results`."""

@@ -25,7 +25,13 @@ VERDICTS = {
 def _plan_code(outcome: PlanOutcome) -> ExitCode:
     if outcome.plan.refusals:
         return ExitCode.ENVIRONMENT
-    return ExitCode.FAILED if outcome.changes else ExitCode.OK
+    if outcome.changes:
+        return ExitCode.FAILED
+    return ExitCode.ENVIRONMENT if outcome.plan.left else ExitCode.OK
+
+
+def _up_code(outcome: UpOutcome) -> ExitCode:
+    return ExitCode.ENVIRONMENT if outcome.left else ExitCode.OK
 
 
 def _down_code(outcome: DownOutcome) -> ExitCode:
@@ -39,6 +45,7 @@ def _findings_code(findings: list[Finding]) -> ExitCode:
 UP = Presentation[UpOutcome](
     text=lambda outcome, journal, _width: render_up(outcome, journal),
     document=documents.up_document,
+    exit_code=_up_code,
 )
 PLAN = Presentation[PlanOutcome](
     text=lambda outcome, _journal, _width: render_plan(outcome),

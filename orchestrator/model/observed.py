@@ -6,10 +6,12 @@ An unreachable node is data (:attr:`NodeView.problem`), not an exception: planni
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from orchestrator.model.inventory import Availability, Role
 from orchestrator.model.lab import Bridge, ConfigObject, Container, Network, Service
+from orchestrator.model.lease import LiveLease
 
 
 class SwarmState(StrEnum):
@@ -80,7 +82,8 @@ class NodeView:
     ``containers`` maps running container ids to task ids (only those of swarm tasks);
     ``plain`` and ``bridges`` are the plain containers and bridge networks that carry our label (any cluster's);
     ``other_containers`` are the names of all other containers, ``other_networks`` maps the names of all other
-    networks that are the node's own to their subnets ("" where they have none).
+    networks that are the node's own to their subnets ("" where they have none); ``clock`` is the time that the node's
+    engine told when it was asked.
     """
 
     name: str
@@ -101,11 +104,15 @@ class NodeView:
     bridges: tuple[LiveBridge, ...] = ()
     other_containers: tuple[str, ...] = ()
     other_networks: dict[str, str] = field(default_factory=dict)
+    clock: datetime | None = None
 
 
 @dataclass(frozen=True)
 class SwarmNode:
-    """One member as the managers see it. ``state`` is Docker's word: ready, down, unknown, disconnected."""
+    """One member as the managers see it. ``state`` is Docker's word: ready, down, unknown, disconnected.
+
+    ``reachability`` is how the other managers see a manager (reachable, unreachable, unknown; "" for workers).
+    """
 
     id: str
     hostname: str
@@ -116,6 +123,7 @@ class SwarmNode:
     labels: dict[str, str] = field(default_factory=dict)
     leader: bool = False
     version: int = 0
+    reachability: str = ""
 
 
 @dataclass(frozen=True)
@@ -172,7 +180,7 @@ class LiveTask:
 
 @dataclass(frozen=True)
 class SwarmView:
-    """The swarm as one manager (``seen_by``) tells it."""
+    """The swarm as one manager (``seen_by``) tells it; the lease is not among the ``configs``."""
 
     seen_by: str
     cluster_id: str
@@ -182,6 +190,7 @@ class SwarmView:
     configs: tuple[LiveConfig, ...] = ()
     services: tuple[LiveService, ...] = ()
     tasks: tuple[LiveTask, ...] = ()
+    lease: LiveLease | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.model.plan import Plan
+from orchestrator.model.plan import Deferral, Plan
 from orchestrator.model.probe import Observation
 from orchestrator.model.verdict import VerifyReport
 
@@ -45,12 +45,16 @@ class PlanOutcome:
 
 @dataclass(frozen=True)
 class UpOutcome:
-    """What ``lab up`` did: machines started, the plan that was carried out, and where to look now."""
+    """What ``lab up`` did: machines started, the plan that was carried out, and where to look now.
+
+    ``left`` is what a later run has to do, because a node was out of reach.
+    """
 
     cluster: str
     machines: tuple[str, ...]
     plan: Plan
     routes: tuple[Route, ...] = ()
+    left: tuple[Deferral, ...] = ()
 
     @property
     def changed(self) -> bool:

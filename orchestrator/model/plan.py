@@ -213,12 +213,22 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Deferral:
+    """What a plan leaves for a later run, because a node is out of reach or too few managers would be left."""
+
+    subject: str
+    reason: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
 class Plan:
-    """An ordered list of steps. A plan with refusals must not be applied."""
+    """An ordered list of steps. A plan with refusals must not be applied; ``left`` is what a later one has to do."""
 
     steps: tuple[Step, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    left: tuple[Deferral, ...] = ()
 
     @property
     def empty(self) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 
 from docker import APIClient
 from docker.errors import NotFound
@@ -21,6 +22,7 @@ from orchestrator.observe.containers import (
     parse_bridge,
     parse_container,
 )
+from orchestrator.observe.lease import find_lease, is_lease, moment
 from orchestrator.observe.parse import (
     TASK_LABEL,
     Raw,
@@ -69,7 +71,7 @@ def _through_a_manager(
         if not view.is_manager or isinstance(host, Problem):
             continue
         try:
-            return observe_swarm(host, view.name)
+            return observe_swarm(host, view.name, view.clock)
         except NodeError as error:
             context.check()
             context.notice(
@@ -101,6 +103,7 @@ def observe_node(host: Host, images: Collection[str]) -> NodeView:
             bridges=tuple(parse_bridge(raw) for raw in networks if is_bridge(raw)),
             other_containers=other_containers(containers),
             other_networks=other_networks(networks),
+            clock=moment(info.get("SystemTime")),
         )
 
 
@@ -128,8 +131,11 @@ def _ingress(engine: APIClient) -> Raw:
     return network
 
 
-def observe_swarm(host: Host, name: str) -> SwarmView:
-    """The swarm as the manager ``name`` tells it. Raises ``NodeError``, also where the node is no manager."""
+def observe_swarm(host: Host, name: str, clock: datetime | None = None) -> SwarmView:
+    """The swarm as the manager ``name`` tells it, whose clock has just shown ``clock``.
+
+    Raises ``NodeError``, also where the node is no manager.
+    """
     engine = host.engine()
     with engine_errors(name, "GET /swarm"):
         swarm = engine.inspect_swarm()
@@ -144,7 +150,8 @@ def observe_swarm(host: Host, name: str) -> SwarmView:
         labels=dict(swarm["Spec"].get("Labels") or {}),
         nodes=tuple(parse_swarm_node(raw) for raw in nodes),
         networks=tuple(parse_network(raw) for raw in networks if is_overlay(raw)),
-        configs=tuple(parse_config(raw) for raw in configs),
+        configs=tuple(parse_config(raw) for raw in configs if not is_lease(raw)),
         services=tuple(parse_service(raw, network_names) for raw in services),
         tasks=tuple(parse_task(raw, service_names) for raw in tasks),
+        lease=find_lease(configs, clock),
     )

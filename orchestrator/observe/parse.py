@@ -250,6 +250,7 @@ def parse_swarm_node(raw: Raw) -> SwarmNode:
         labels=dict(spec.get("Labels") or {}),
         leader=bool((raw.get("ManagerStatus") or {}).get("Leader")),
         version=raw["Version"]["Index"],
+        reachability=(raw.get("ManagerStatus") or {}).get("Reachability") or "",
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from orchestrator.model.inventory import Inventory
 from orchestrator.model.observed import ClusterView
-from orchestrator.model.plan import Plan
+from orchestrator.model.plan import InitSwarm, Plan
 from orchestrator.planning.cluster import places
 from orchestrator.planning.container_steps import behind_removals, bridge_steps, container_removals, run_steps
 from orchestrator.planning.containers import node_goals
@@ -15,18 +17,19 @@ from orchestrator.planning.refusals import refusals
 from orchestrator.planning.resolve import Wanted
 from orchestrator.planning.survey import survey
 
-__all__ = ["plan_down", "plan_remove_labs", "plan_up"]
+__all__ = ["opening", "plan_down", "plan_remove_labs", "plan_up"]
 
 
-def plan_up(inventory: Inventory, wanted: Wanted, view: ClusterView) -> Plan:
+def plan_up(inventory: Inventory, wanted: Wanted, view: ClusterView, known: str = "") -> Plan:
     """The steps from ``view`` to the nodes of ``inventory`` in one swarm with everything ``wanted`` running in it.
 
     A cluster that is as wanted gives an empty plan. Where something that is not ours stands in the way, the plan holds
-    only refusals. Nodes that cannot be reached are left out, with a note. Objects of ours whose lab is not among the
-    wanted ones stay as they are: another ``lab up`` may have made them.
+    only refusals. What cannot be done while nodes are out of reach is in ``left``, and all else is planned. Objects of
+    ours whose lab is not among the wanted ones stay as they are: another ``lab up`` may have made them. ``known`` is
+    the id of the swarm that we remember having made, "" for none.
     """
     found = survey(inventory.name, wanted, view.swarm)
-    stopping = refusals(inventory, found, view)
+    stopping = refusals(inventory, found, view, known)
     if stopping:
         return Plan(refusals=stopping)
     members = plan_members(inventory, view)
@@ -37,4 +40,12 @@ def plan_up(inventory: Inventory, wanted: Wanted, view: ClusterView) -> Plan:
     steps = [*members.steps, *images, *container_removals(inventory.name, goals), *bridge_steps(inventory.name, goals)]
     steps += behind_removals(object_steps(found, members.swarm, ready, images), goals)
     steps += run_steps(found, goals, steps)
-    return Plan(steps=tuple(steps), notes=(*members.notes, *object_notes(found, view)))
+    return Plan(steps=tuple(steps), notes=(*members.notes, *object_notes(found, view)), left=members.left)
+
+
+def opening(plan: Plan) -> tuple[Plan, Plan]:
+    """A plan in two: the steps that start the swarm, and all others, which can be carried out after those."""
+    first = tuple(step for step in plan.steps if isinstance(step.action, InitSwarm))
+    done = {step.id for step in first}
+    rest = [replace(step, after=tuple(one for one in step.after if one not in done)) for step in plan.steps]
+    return Plan(first), replace(plan, steps=tuple(step for step in rest if step.id not in done))

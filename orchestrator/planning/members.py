@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from orchestrator.model.inventory import Availability, Inventory, NodeConfig, Role
 from orchestrator.model.labels import CLUSTER
 from orchestrator.model.observed import ClusterView, SwarmNode, SwarmState, SwarmView
-from orchestrator.model.plan import InitSwarm, JoinSwarm, RemoveMember, Step, UpdateNode
+from orchestrator.model.plan import Deferral, InitSwarm, JoinSwarm, RemoveMember, Step, UpdateNode
 from orchestrator.planning.cluster import (
     CLUSTER_PORT,
     Place,
@@ -19,6 +19,7 @@ from orchestrator.planning.cluster import (
     stale_members,
     why_unreachable,
 )
+from orchestrator.planning.quorum import holds, managers_of, share, without
 
 OUR_LABELS = "swarm-mesh-lab.labels"
 """Label of a member that lists (as JSON) the keys of the labels that we gave it: no others are ever removed."""
@@ -31,6 +32,7 @@ class MemberSteps:
     steps: tuple[Step, ...]
     notes: tuple[str, ...]
     swarm: tuple[str, ...]
+    left: tuple[Deferral, ...] = ()
 
 
 def plan_members(inventory: Inventory, view: ClusterView) -> MemberSteps:
@@ -39,11 +41,56 @@ def plan_members(inventory: Inventory, view: ClusterView) -> MemberSteps:
     starting = [] if view.swarm else [_init(inventory, found[_first(inventory)])]
     swarm = tuple(step.id for step in starting)
     via = _via(found, view.swarm, inventory)
-    removals = list(_removals(found, view.swarm, via)) if view.swarm else []
-    joins = list(_joins(joining(found, view), via, (*swarm, *(step.id for step in removals))))
-    updates = list(_updates(found, [*starting, *joins]))
+    newcomers = joining(found, view)
+    waiting = unsafe_departures(found, view.swarm, newcomers) if view.swarm else {}
+    held = {deferral.subject for deferral in waiting.values()}
+    newcomers = tuple(place for place in newcomers if place.name not in held)
+    removals = list(_removals(found, view.swarm, via, waiting)) if view.swarm else []
+    joins = list(_joins(newcomers, via, (*swarm, *(step.id for step in removals))))
+    updates = list(_updates([_held(place, waiting) for place in found], [*starting, *joins], removals))
     steps = (*starting, *removals, *joins, *updates)
-    return MemberSteps(steps, tuple(_notes(found, view)), swarm)
+    return MemberSteps(steps, tuple(_notes(found, view)), swarm, tuple(_left(found, waiting)))
+
+
+def unsafe_departures(found: Sequence[Place], swarm: SwarmView, newcomers: Sequence[Place]) -> dict[str, Deferral]:
+    """The managers (by member id) that must stay for now: without them too few of the others would be left.
+
+    A node whose former identity has to stay does not enter the swarm anew.
+    Looked at in the order in which it happens: former identities are removed first, then managers join and are
+    promoted, and last they are demoted. What is not up does not count, whatever the managers still believe of it.
+    """
+    stale = {member.id: place for place, member in stale_members(found, swarm) if member.role is Role.MANAGER}
+    managers = {identity: up and identity not in stale for identity, up in managers_of(swarm).items()}
+    waiting: dict[str, Deferral] = {}
+    for identity, place in stale.items():
+        managers = _depart(managers, identity, f"removing the former {place.name}", place.name, waiting)
+    held = {deferral.subject for deferral in waiting.values()}
+    managers |= {p.name: True for p in newcomers if p.config.role is Role.MANAGER and p.name not in held}
+    moving = [(place, place.member) for place in found if place.view.reachable and place.member and changes_role(place)]
+    managers |= {member.id: member.state == "ready" for place, member in moving if place.config.role is Role.MANAGER}
+    for place, member in moving:
+        if place.config.role is Role.WORKER:
+            managers = _depart(managers, member.id, f"demoting {place.name}", place.name, waiting)
+    return waiting
+
+
+def _depart(
+    managers: dict[str, bool], identity: str, what: str, name: str, waiting: dict[str, Deferral]
+) -> dict[str, bool]:
+    """The managers without this one, or, where they would lose their majority, as they are; that is put down."""
+    after = without(managers, identity)
+    if holds(managers) and holds(after):
+        return after
+    reason = f"{what} would leave {share(after)} in reach, which is no majority: it waits"
+    waiting[identity] = Deferral(name, reason, "bring the other managers back, then run `lab up` again")
+    return managers
+
+
+def _held(place: Place, waiting: Mapping[str, Deferral]) -> Place:
+    """A node that must stay a manager for now keeps that role; whatever else it needs is done all the same."""
+    if place.member is None or place.member.id not in waiting:
+        return place
+    return replace(place, config=replace(place.config, role=place.member.role))
 
 
 def joining(found: Sequence[Place], view: ClusterView) -> tuple[Place, ...]:
@@ -94,8 +141,10 @@ def _init(inventory: Inventory, place: Place) -> Step:
     return Step(f"init {place.name}", action, summary, "no node is in a swarm yet")
 
 
-def _removals(found: Sequence[Place], swarm: SwarmView, via: Place) -> Iterator[Step]:
+def _removals(found: Sequence[Place], swarm: SwarmView, via: Place, waiting: Mapping[str, Deferral]) -> Iterator[Step]:
     for place, member in stale_members(found, swarm):
+        if member.id in waiting:
+            continue
         yield Step(
             f"remove member {member.id}",
             RemoveMember(member.id, member.hostname, via.name),
@@ -126,10 +175,13 @@ def _join(place: Place, via: Place, after: tuple[str, ...]) -> Step:
     return Step(f"join {place.name}", action, summary, f"{place.name} is not in the swarm", after)
 
 
-def _updates(found: Sequence[Place], entering: Sequence[Step]) -> Iterator[Step]:
-    """Labels and availability side by side; roles one after another, promotions before demotions."""
+def _updates(found: Sequence[Place], entering: Sequence[Step], removals: Sequence[Step]) -> Iterator[Step]:
+    """Labels and availability side by side; roles one after another, promotions before demotions.
+
+    Roles wait for all that changes who is a manager: the majority was reckoned in that order.
+    """
     entered = {_node(step): step.id for step in entering}
-    turns = tuple(entered.values())
+    turns = (*(step.id for step in removals), *entered.values())
     for place in sorted(found, key=_turn):
         own = (entered[place.name],) if place.name in entered else ()
         if not place.view.reachable or not (place.member or own):
@@ -183,11 +235,18 @@ def _update(place: Place, after: tuple[str, ...]) -> Step | None:
     return Step(f"node {place.name}", action, f"update node {place.name}", reason, after)
 
 
-def _notes(found: Sequence[Place], view: ClusterView) -> Iterator[str]:
+def _left(found: Sequence[Place], waiting: Mapping[str, Deferral]) -> Iterator[Deferral]:
     for place in found:
         if not place.view.reachable:
-            yield f"{place.name} cannot be reached ({why_unreachable(place.view)}): its steps are left out"
-        elif active(place) and place.member and place.member.state != "ready":
+            hint = place.view.problem.hint if place.view.problem else ""
+            reason = f"cannot be reached ({why_unreachable(place.view)}): its steps are left out"
+            yield Deferral(place.name, reason, hint or "run `lab up` again when it is back")
+    yield from waiting.values()
+
+
+def _notes(found: Sequence[Place], view: ClusterView) -> Iterator[str]:
+    for place in found:
+        if active(place) and place.member and place.member.state != "ready":
             yield f"{place.name} answers us, but the managers see it as {place.member.state}"
     if view.swarm:
         known = {place.member.id for place in found if place.member}

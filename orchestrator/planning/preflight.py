@@ -8,6 +8,7 @@ knows whether that swarm is ours.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations, groupby
 
 from orchestrator.model.inventory import Inventory, NodeConfig, Role
@@ -17,6 +18,9 @@ from orchestrator.planning.preflight_host import CLUSTER_PORT, GOSSIP_PORT, judg
 
 SKEW_WARNING = 5.0
 """Seconds of clock difference from which logs and time-outs of two hosts can no longer be compared."""
+
+OUT_OF_REACH = frozenset({"unreachable", "timeout", "refused"})
+"""Kinds of problems of a host that may only be off, or cut off."""
 
 SKEW_FAILURE = 60.0
 """Seconds of clock difference at which we go no further: nodes prove who they are by TLS certificates with dates."""
@@ -38,11 +42,21 @@ def judge_preflight(
     seen = {node.name: found for node in inventory.nodes if isinstance(found := facts[node.name], HostFacts)}
     complaints += [*_twins(seen), *_clocks(seen), *_reachability(seen), *_forwarding(seen)]
     place = {node.name: number for number, node in enumerate(inventory.nodes)}
+    if seen and all(_is_away(facts[complaint.node]) for complaint in complaints if complaint.fatal):
+        complaints = [replace(complaint, fatal=False) for complaint in complaints]
     complaints.sort(key=lambda complaint: place[complaint.node])
     return Judgment(
         failures=tuple(complaint for complaint in complaints if complaint.fatal),
         warnings=tuple(complaint for complaint in complaints if not complaint.fatal),
     )
+
+
+def _is_away(found: HostFacts | Problem) -> bool:
+    """Whether a host is only out of reach: `lab up` goes on without it and leaves it for later.
+
+    One that answers and does not let us in, or is another host than it was, is something else.
+    """
+    return isinstance(found, Problem) and found.kind in OUT_OF_REACH
 
 
 def ports_between(target: NodeConfig) -> tuple[int, ...]:

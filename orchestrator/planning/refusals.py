@@ -16,23 +16,20 @@ from orchestrator.planning.cluster import (
     advertised,
     belongs,
     places,
-    stale_members,
     why_unreachable,
 )
 from orchestrator.planning.container_refusals import container_refusals
 from orchestrator.planning.containers import node_goals
-from orchestrator.planning.members import changes_role, joining
+from orchestrator.planning.members import joining
 from orchestrator.planning.survey import Survey, blocked_ports, overlap
 
 
-def refusals(inventory: Inventory, found: Survey, view: ClusterView) -> tuple[Refusal, ...]:
-    """Every reason not to carry out a plan."""
+def refusals(inventory: Inventory, found: Survey, view: ClusterView, known: str = "") -> tuple[Refusal, ...]:
+    """Every reason not to carry out a plan; ``known`` is the id of the swarm that we remember, "" for none."""
     nodes = places(inventory.nodes, view)
     in_the_way = [*_states(nodes)]
-    in_the_way += _membership(inventory, nodes, view.swarm) if view.swarm else _no_swarm(inventory, nodes)
+    in_the_way += _membership(inventory, nodes, view.swarm) if view.swarm else _no_swarm(inventory, nodes, known)
     in_the_way += _addresses(inventory, nodes, view)
-    if view.swarm:
-        in_the_way += _quorum(nodes, view.swarm, joining(nodes, view))
     in_the_way += [*_names(found), *_twice(found), *_externals(found), *_networks(found), *_subnets(found)]
     in_the_way += [*_ports(found), *container_refusals(found, node_goals(found, nodes))]
     return tuple(in_the_way)
@@ -51,7 +48,7 @@ def _states(nodes: Sequence[Place]) -> Iterator[Refusal]:
             yield Refusal(place.name, f"its swarm state is {state}, so it can neither join nor work", hints[state])
 
 
-def _no_swarm(inventory: Inventory, nodes: Sequence[Place]) -> Iterator[Refusal]:
+def _no_swarm(inventory: Inventory, nodes: Sequence[Place], known: str) -> Iterator[Refusal]:
     """No manager has told of a swarm: then no node may be in one, and the first manager must be there to start it."""
     first = next(place for place in nodes if place.name == inventory.managers[0].name)
     down = [place.name for place in nodes if not place.view.reachable]
@@ -69,6 +66,14 @@ def _no_swarm(inventory: Inventory, nodes: Sequence[Place]) -> Iterator[Refusal]
         reason = f"it shall start the swarm (or holds it already) and cannot be reached: {why_unreachable(first.view)}"
         hint = (first.view.problem.hint if first.view.problem else "") or f"try it by hand: lab ssh {first.name}"
         yield Refusal(first.name, reason, hint)
+    keepers = [place.name for place in nodes if not place.view.reachable and place.config.role is Role.MANAGER]
+    if known and keepers and not members and first.view.reachable:
+        yield Refusal(
+            first.name,
+            f"a swarm of this cluster was made before ({known}), and {', '.join(keepers)}, which may hold it, cannot "
+            "be reached: a second swarm beside it could never be joined with it",
+            "bring them back; if they are gone for good, run `lab down` first",
+        )
 
 
 def _membership(inventory: Inventory, nodes: Sequence[Place], swarm: SwarmView) -> Iterator[Refusal]:
@@ -99,31 +104,6 @@ def _addresses(inventory: Inventory, nodes: Sequence[Place], view: ClusterView) 
                 "nothing says under which address the other nodes reach it",
                 "set advertise_addr of this node in the inventory, to an IPv4 address or an interface of the host",
             )
-
-
-def _quorum(nodes: Sequence[Place], swarm: SwarmView, newcomers: Sequence[Place]) -> Iterator[Refusal]:
-    """Every demotion must leave a majority of the managers in reach (Raft)."""
-    gone = {member.id for _, member in stale_members(nodes, swarm)}
-    managers = {
-        member.id: member.state == "ready"
-        for member in swarm.nodes
-        if member.role is Role.MANAGER and member.id not in gone
-    }
-    managers |= {place.name: True for place in newcomers if place.config.role is Role.MANAGER}
-    moving = [(place, place.member) for place in nodes if place.view.reachable and changes_role(place)]
-    for place, member in moving:
-        if member and place.config.role is Role.MANAGER:
-            managers[member.id] = member.state == "ready"
-    for place, member in moving:
-        if member and place.config.role is Role.WORKER:
-            managers.pop(member.id, None)
-            up = sum(managers.values())
-            if up * 2 <= len(managers):
-                yield Refusal(
-                    place.name,
-                    f"demoting it would leave {up} of {len(managers)} managers in reach, which is no majority",
-                    "bring the other managers back first, or remove the lost ones with `docker node rm --force`",
-                )
 
 
 def _names(found: Survey) -> Iterator[Refusal]:

@@ -23,4 +23,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     for refusal in plan.refusals:
         yield f"refused: {refusal.subject}: {refusal.reason}"
         yield f"   hint: {refusal.hint}"
+    for left in plan.left:
+        yield f"left: {left.subject}: {left.reason}"
+        yield f"   hint: {left.hint}"
     yield from (f"note: {note}" for note in plan.notes)

@@ -79,6 +79,7 @@ def plan_document(outcome: PlanOutcome) -> Document:
         "changes": outcome.changes,
         "machines": plain(outcome.machines),
         **_plan(outcome.plan, {}),
+        "left": plain(outcome.plan.left),
     }
 
 
@@ -89,6 +90,7 @@ def up_document(outcome: UpOutcome, journal: Journal) -> Document:
         "changed": outcome.changed,
         "machines": plain(outcome.machines),
         **_plan(outcome.plan, journal.step_seconds),
+        "left": plain(outcome.left),
         "routes": plain(outcome.routes),
         **_journal(journal),
     }

@@ -10,6 +10,7 @@ from rich.text import Text
 from orchestrator.model.outcome import DownOutcome, MachineChange, PlanOutcome, Route, UpOutcome
 from orchestrator.model.plan import (
     AwaitService,
+    Deferral,
     LeaveSwarm,
     Plan,
     RemoveBridge,
@@ -27,6 +28,7 @@ from orchestrator.report.words import count, seconds
 
 REMOVALS = (LeaveSwarm, RemoveBridge, RemoveConfig, RemoveContainer, RemoveMember, RemoveNetwork, RemoveService)
 UPDATES = (UpdateNode, UpdateService)
+PARTLY = "bold yellow"
 STYLES = {"+": "green", "~": "yellow", "-": "red", "…": "dim"}
 
 
@@ -43,11 +45,16 @@ def render_plan(outcome: PlanOutcome) -> list[RenderableType]:
     """What ``lab up`` would do, or what stands in its way."""
     lines = [_machine_line(change) for change in outcome.machines]
     lines += _plan_lines(outcome.plan, {})
+    lines += _left_lines(outcome.plan.left)
     if outcome.plan.refusals:
         lines.append(Text(f"cluster {outcome.cluster}: refused, nothing would be done", style="bold red"))
     elif outcome.changes:
         changes = len(outcome.machines) + len(outcome.plan.steps)
         lines.append(Text(f"cluster {outcome.cluster}: {count(changes, 'step')}; nothing was done", style="bold"))
+    elif outcome.plan.left:
+        lines.append(
+            Text(f"cluster {outcome.cluster}: nothing can be done now, and not all is as wanted", style=PARTLY)
+        )
     else:
         lines.append(Text(f"cluster {outcome.cluster}: nothing to do, everything is as wanted", style="bold green"))
     return list(lines)
@@ -59,8 +66,13 @@ def render_up(outcome: UpOutcome, journal: Journal) -> list[RenderableType]:
     lines += _plan_lines(outcome.plan, journal.step_seconds)
     lines += _phase_lines(journal)
     lines += render_routes(outcome.routes)
-    if outcome.changed:
-        changes = len(outcome.machines) + len(outcome.plan.steps)
+    lines += _left_lines(outcome.left)
+    changes = len(outcome.machines) + len(outcome.plan.steps)
+    if outcome.left:
+        done = count(changes, "step") if outcome.changed else "nothing was changed"
+        rest = "the rest waits: run `lab up` again"
+        lines.append(Text(f"cluster {outcome.cluster} is up in part ({done}); {rest}", style=PARTLY))
+    elif outcome.changed:
         lines.append(Text(f"cluster {outcome.cluster} is up ({count(changes, 'step')})", style="bold green"))
     else:
         lines.append(Text(f"cluster {outcome.cluster} is up, nothing was changed", style="bold green"))
@@ -71,10 +83,7 @@ def render_down(outcome: DownOutcome, journal: Journal) -> list[RenderableType]:
     """What ``lab down`` took away and what it had to leave."""
     lines = _plan_lines(outcome.plan, journal.step_seconds)
     lines += [Text.assemble(("- ", STYLES["-"]), removed) for removed in outcome.removed]
-    for left in outcome.left:
-        lines.append(Text.assemble(("! ", "bold yellow"), f"{left.node}: left as it is: {left.reason}"))
-        if left.hint:
-            lines.append(Text(f"    {left.hint}", style="dim"))
+    lines += _left_lines([Deferral(left.node, f"left as it is: {left.reason}", left.hint) for left in outcome.left])
     subject = f"cluster {outcome.cluster}" if outcome.cluster else "no cluster is known here"
     if outcome.labs:
         subject = f"{', '.join(outcome.labs)} of {subject}"
@@ -97,6 +106,15 @@ def render_routes(routes: Sequence[Route]) -> list[Text]:
             if (route.service, route.published) == (service, published):
                 where = route.absent or f"http://{route.address}:{route.port}"
                 lines.append(Text(f"  {route.node}  {where}", style="dim" if route.absent else ""))
+    return lines
+
+
+def _left_lines(left: Sequence[Deferral]) -> list[Text]:
+    lines = []
+    for one in left:
+        lines.append(Text.assemble(("! ", PARTLY), f"{one.subject}: {one.reason}"))
+        if one.hint:
+            lines.append(Text(f"    {one.hint}", style="dim"))
     return lines
 
 

@@ -6,15 +6,17 @@ stands in a file beside it, for people only: nothing is decided by that file.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator.errors import LockedError
-from orchestrator.runtime.paths import private_dir, state_root, write_atomic
+from orchestrator.errors import EnvironmentProblem, LockedError
+from orchestrator.runtime.documents import read_document, write_document
+from orchestrator.runtime.paths import private_dir, state_root, sweep
+
+SCHEMA = 1
 
 
 @contextmanager
@@ -35,25 +37,27 @@ def locked(name: str, command: str) -> Iterator[None]:
     except Timeout:
         raise _locked(name, holder) from None
     try:
-        write_atomic(holder, _describe(command))
+        with suppress(EnvironmentProblem):  # on a full disk `lab down` must work all the same
+            write_document(holder, SCHEMA, _describe(command))
         yield
     finally:
         # Removed while we hold it: whoever opened the file before sees that it has no name any more and starts over.
         holder.unlink(missing_ok=True)
+        sweep(holder)
         path.unlink(missing_ok=True)
         lock.release()
 
 
-def _describe(command: str) -> bytes:
+def _describe(command: str) -> dict[str, object]:
     since = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
-    return json.dumps({"pid": os.getpid(), "command": command, "since": since}).encode()
+    return {"pid": os.getpid(), "command": command, "since": since}
 
 
 def _locked(name: str, holder: Path) -> LockedError:
     """The error for a lock that is held; the holder may not have written its name yet."""
     try:
-        facts = json.loads(holder.read_bytes())
+        facts = read_document(holder, SCHEMA, hint="", unnamed=SCHEMA) or {}
         who = f"`{facts['command']}` (pid {facts['pid']}, since {facts['since']})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (EnvironmentProblem, KeyError):
         who = "another process"
     return LockedError(f"{who} works on the cluster {name!r} right now", hint="wait until it is done, or stop it")

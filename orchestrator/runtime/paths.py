@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.errors import EnvironmentProblem
@@ -68,10 +70,31 @@ def write_atomic(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
+        _flush_folder(folder)
     except OSError as error:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
         raise _unusable(path, error) from error
+
+
+def sweep(path: Path, *, older: float = 0.0) -> None:
+    """Remove what writes of ``path`` that were cut off have left beside it.
+
+    Nobody else may be writing ``path`` meanwhile, unless only what is ``older`` than so many seconds goes.
+    """
+    for part in path.parent.glob(f".{path.name}.*"):
+        with suppress(OSError):
+            if not older or time.time() - part.stat().st_mtime > older:
+                part.unlink()
+
+
+def _flush_folder(folder: Path) -> None:
+    """Put the new name of a file on the disk too, so that it is there after a power failure."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _folder(variable: str, kind: str) -> Path:

@@ -6,7 +6,6 @@ exist are those of the last ``lab up``, whatever the inventory file says now.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,17 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import EnvironmentProblem, LabError
 from orchestrator.model.inventory import Inventory
-from orchestrator.runtime.paths import state_dir, state_root, write_atomic
+from orchestrator.runtime.documents import damaged, read_document, write_document
+from orchestrator.runtime.paths import state_dir, state_root, sweep
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 SCHEMA = 1
 FILE = "state.json"
-
-
-class DamagedState(EnvironmentProblem):
-    """A state file that does not hold what we wrote. What is there is found by labels and processes all the same."""
+HINT = "run `lab down` with the inventory at hand: it finds what is there by labels and processes"
 
 
 @dataclass(frozen=True)
@@ -73,24 +70,18 @@ def state_file(name: str) -> Path:
 
 def save_state(state: ClusterState) -> None:
     """Write the state of a cluster; raises :class:`EnvironmentProblem` where the folder cannot be written."""
-    document = {"schema": SCHEMA, **_adapter().dump_python(state, mode="json")}
-    write_atomic(state_file(state.name), (json.dumps(document, indent=2) + "\n").encode())
+    write_document(state_file(state.name), SCHEMA, _adapter().dump_python(state, mode="json"))
 
 
 def load_state(name: str) -> ClusterState | None:
     """The state of the cluster ``name``, ``None`` where there is none.
 
-    Raises :class:`DamagedState` for a file that is damaged, :class:`EnvironmentProblem` for one that cannot be read
-    or was written by a newer version.
+    Raises :class:`UnusableDocument` for a file that is damaged or was written by a newer version,
+    :class:`EnvironmentProblem` for one that cannot be read.
     """
     path = state_file(name)
-    try:
-        text = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise EnvironmentProblem(f"cannot read {path}: {error.strerror}", hint="look at its owner and mode") from error
-    return _parse(path, text)
+    document = read_document(path, SCHEMA, hint=HINT)
+    return None if document is None else _validate(path, document)
 
 
 def remove_state(name: str) -> None:
@@ -98,6 +89,7 @@ def remove_state(name: str) -> None:
     path = state_file(name)
     try:
         path.unlink(missing_ok=True)
+        sweep(path)
         if path.parent.is_dir() and not any(path.parent.iterdir()):
             path.parent.rmdir()
     except OSError as error:
@@ -125,21 +117,6 @@ def _adapter() -> TypeAdapter[ClusterState]:
     return TypeAdapter(ClusterState)
 
 
-def _parse(path: Path, text: bytes) -> ClusterState:
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise _damaged(path, f"it is not JSON ({error})") from error
-    if not isinstance(document, dict) or not isinstance(document.get("schema"), int):
-        raise _damaged(path, "it does not name its schema")
-    if document["schema"] > SCHEMA:
-        raise EnvironmentProblem(
-            f"{path} was written by a newer version of lab (schema {document['schema']}, this one reads {SCHEMA})",
-            hint="use that version of lab for this cluster",
-        )
-    return _validate(path, {key: value for key, value in document.items() if key != "schema"})
-
-
 def _validate(path: Path, document: dict[str, Any]) -> ClusterState:
     from pydantic import ValidationError
 
@@ -148,14 +125,7 @@ def _validate(path: Path, document: dict[str, Any]) -> ClusterState:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise _damaged(path, f"{place}: {first['msg']}") from error
+        raise damaged(path, f"{place}: {first['msg']}", HINT) from error
     if state.name != path.parent.name:
-        raise _damaged(path, f"it describes the cluster {state.name!r}")
+        raise damaged(path, f"it describes the cluster {state.name!r}", HINT)
     return state
-
-
-def _damaged(path: Path, why: str) -> DamagedState:
-    return DamagedState(
-        f"the state file {path} is damaged: {why}",
-        hint="with the inventory at hand, run `lab down`: it finds what is there by labels and processes",
-    )

@@ -6,6 +6,7 @@ import base64
 import copy
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Any
 
@@ -88,12 +89,14 @@ def _left_out(key: str, value: Any) -> bool:  # noqa: ANN401 (any JSON)
 class FakeObjects:
     """Nodes, networks, configs, services and tasks, as the managers keep them.
 
-    While :attr:`lingering`, the tasks of a removed service stay until :meth:`reap`, as they do on real nodes.
+    All their clocks show :attr:`clock`, which goes on only when it is told to. While :attr:`lingering`, the tasks of a
+    removed service stay until :meth:`reap`, as they do on real nodes.
     """
 
     def __init__(self) -> None:
         self.engines: dict[str, FakeEngine] = {}
         self.lingering = False
+        self.clock = datetime(2024, 5, 1, 12, tzinfo=UTC)
         self.nodes: dict[str, Raw] = {}
         self.networks: dict[str, Raw] = {}
         self.configs: dict[str, Raw] = {}
@@ -170,8 +173,21 @@ class FakeObjects:
         return spec | {"Id": identity, "Scope": "swarm", "Options": options, "IPAM": {"Config": [config]}}
 
     def _new_config(self, spec: Raw) -> Raw:
-        base64.b64decode(spec.get("Data", ""), validate=True)
-        return self._new(spec)
+        if not base64.b64decode(spec.get("Data", ""), validate=True):
+            raise ApiError(400, "config data must be larger than 0 and less than 1024000 bytes")
+        return self._new(spec) | {"CreatedAt": self.time(), "UpdatedAt": self.time()}
+
+    def _update_config(self, call: Call, identity: str) -> None:
+        config = self._get(call, "configs", identity)
+        require_version(config, call)
+        if {**call.json, "Labels": {}} != {**config["Spec"], "Labels": {}}:
+            raise ApiError(400, "only updates to Labels are allowed")
+        config["Spec"], config["UpdatedAt"] = call.json, self.time()
+        config["Version"]["Index"] += 1
+
+    def time(self) -> str:
+        """What the engines' clocks show, as the API writes it: with nanoseconds."""
+        return f"{self.clock:%Y-%m-%dT%H:%M:%S}.000000001Z"
 
     def _new_service(self, spec: Raw) -> Raw:
         return self._new(self._filled_in(spec))

@@ -76,7 +76,7 @@ class FakeSwarm(FakeContainers):
             swarm["ControlAvailable"] = manages(self.nodes[engine.node_id])
             if swarm["ControlAvailable"]:
                 swarm["Cluster"] = {"ID": self.swarm["ID"], "Spec": self.swarm["Spec"]}
-        return {"Name": engine.name, "ServerVersion": "26.1.5", "Swarm": swarm}
+        return {"Name": engine.name, "ServerVersion": "26.1.5", "SystemTime": self.time(), "Swarm": swarm}
 
     def _load(self, call: Call) -> Raw:
         """The archive of the fake is text: ``REFERENCE ID``."""
@@ -167,6 +167,7 @@ _ROUTES = [
     ("POST", "/nodes/([^/]+)/update", "_update_node"),
     ("DELETE", "/nodes/([^/]+)", "_remove_node"),
     ("POST", "/services/([^/]+)/update", "_update_service"),
+    ("POST", "/configs/([^/]+)/update", "_update_config"),
     ("POST", "/(networks|configs|services)/create", "_create"),
     ("DELETE", "/(networks|configs|services)/([^/]+)", "_remove"),
     ("GET", "/(networks|configs|services|nodes|tasks)", "_list"),

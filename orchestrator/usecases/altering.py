@@ -10,9 +10,12 @@ from orchestrator.checks.scale import ScaleCheck
 from orchestrator.errors import Interrupted, LabError
 from orchestrator.model.lab import Lab
 from orchestrator.model.verdict import CheckReport, CheckResult, Verdict, VerifyReport
+from orchestrator.observe import observe
 from orchestrator.runtime.lock import locked
+from orchestrator.usecases.connect import reach
 from orchestrator.usecases.disrupting import disrupt
 from orchestrator.usecases.experiments import Ground, failure, report
+from orchestrator.usecases.leasing import Leasing
 from orchestrator.usecases.scaling import scale
 
 EXPERIMENTS: Mapping[type[Check], Callable[..., CheckReport]] = {ScaleCheck: scale, DisruptionCheck: disrupt}
@@ -35,13 +38,24 @@ def run_altering(ground: Ground, labs: Sequence[Lab], before: VerifyReport) -> l
     reports: list[CheckReport] = []
     with (
         locked(ground.inventory.name, "lab verify"),
+        Leasing(ground.context, ground.inventory, ground.provider, "lab verify") as lease,
         ground.context.phase("experiments", "Carry out the checks that change something for a while"),
     ):
+        if not wrong:
+            _take(ground, lease)
         for lab, check in altering(labs):
+            lease.check()
             reports.append(report(lab, check, [_untried(check, wrong)]) if wrong else _carry_out(ground, lab, check))
             if not wrong and any(result.verdict is Verdict.FAIL for result in reports[-1].results):
                 wrong = f"the check {check.kind} of {lab.name} has failed before, so nothing more was changed"
     return reports
+
+
+def _take(ground: Ground, lease: Leasing) -> None:
+    """Keep other operators from changing the cluster meanwhile. Raises :class:`LockedError`."""
+    if lease.needed:
+        hosts = reach(ground.context, ground.provider, ground.inventory.nodes)
+        lease.take(hosts, observe(ground.context, hosts, ()))
 
 
 def _carry_out(ground: Ground, lab: Lab, check: Check) -> CheckReport:

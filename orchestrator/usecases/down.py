@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.apply.execute import apply_plan
-from orchestrator.errors import NodeError
+from orchestrator.errors import EnvironmentProblem, NodeError
 from orchestrator.model.inventory import Inventory, ProviderKind
 from orchestrator.model.observed import ClusterView
 from orchestrator.model.outcome import DownOutcome, LeftBehind
@@ -16,6 +16,7 @@ from orchestrator.providers.base import Provider
 from orchestrator.runtime.context import Context
 from orchestrator.runtime.state import ClusterState, remove_state, save_state, state_file
 from orchestrator.usecases.connect import Hosts, connected, unreachable
+from orchestrator.usecases.leasing import Leasing
 from orchestrator.usecases.memory import swarm_is_ours, with_swarm, without_labs
 from orchestrator.usecases.verify import check_labs, labs_up
 
@@ -49,7 +50,8 @@ def down_labs(
         records = state.labs if state else ()
         check_labs(labs, labs_up(view, inventory.name) | {record.name for record in records})
         plan = plan_remove_labs(inventory.name, view, labs)
-        _apply(context, plan, hosts, view.swarm.seen_by)
+        with Leasing(context, inventory, provider, "lab down") as lease:
+            _apply(context, plan, hosts, view, lease)
     if state is not None:
         save_state(without_labs(state, labs))
     return DownOutcome(inventory.name, tuple(labs), plan)
@@ -62,16 +64,32 @@ def _clean_hosts(
     with connected(context, provider, inventory.nodes) as hosts:
         view = _look(context, hosts)
         if state is not None:
-            # After this run there may be no manager left to tell whose worker a late host is.
-            state = with_swarm(state, view)
-            save_state(state)
+            state = _note_members(context, state, view, late=bool(unreachable(hosts)))
         ours = swarm_is_ours(view, inventory.name, state)
         plan = plan_down(inventory.name, view, own_swarm=ours, nodes=inventory.nodes)
-        manager = view.swarm.seen_by if view.swarm else inventory.managers[0].name
-        _apply(context, plan, hosts, manager)
+        with Leasing(context, inventory, provider, "lab down") as lease:
+            _apply(context, plan, hosts, view, lease)
+            if ours:
+                lease.dissolved()
         hint = f"when it is back, repeat `lab down`; if it is gone for good, delete {state_file(inventory.name)}"
         left = [LeftBehind(name, problem.message, hint) for name, problem in unreachable(hosts).items()]
     return plan, tuple(left)
+
+
+def _note_members(context: Context, state: ClusterState, view: ClusterView, *, late: bool) -> ClusterState:
+    """Remember who is in our swarm: after this run there may be no manager left to tell whose worker a late host is.
+
+    Where no host is late, a full disk is no reason to leave anything standing.
+    """
+    known = with_swarm(state, view)
+    try:
+        if known != state:
+            save_state(known)
+    except EnvironmentProblem as error:
+        if late:
+            raise
+        context.notice(f"{error.message}; every host is in reach, so nothing has to be remembered", level="warning")
+    return known
 
 
 def _look(context: Context, hosts: Hosts) -> ClusterView:
@@ -79,9 +97,11 @@ def _look(context: Context, hosts: Hosts) -> ClusterView:
         return observe(context, hosts, ())
 
 
-def _apply(context: Context, plan: Plan, hosts: Hosts, manager: str) -> None:
+def _apply(context: Context, plan: Plan, hosts: Hosts, view: ClusterView, lease: Leasing) -> None:
     if not plan.steps:
         return
+    manager = view.swarm.seen_by if view.swarm else lease.inventory.managers[0].name
+    lease.take(hosts, view)
     with context.phase("apply", "Take away what is ours") as phase:
-        apply_plan(context, plan, hosts, images={}, manager=manager)
+        apply_plan(context, plan, hosts, images={}, manager=manager, fence=lease.fence)
         phase.summary = f"steps done: {len(plan.steps)}"

@@ -13,9 +13,11 @@ from orchestrator.config.compose import check_labs_together, load_lab
 from orchestrator.config.hints import shown
 from orchestrator.config.inventory import load_inventory
 from orchestrator.errors import ConfigError, ConfigProblem, UsageError
-from orchestrator.model.inventory import Inventory
+from orchestrator.model.inventory import Inventory, ProviderKind
 from orchestrator.model.lab import Lab
-from orchestrator.runtime.state import ClusterState, DamagedState, list_states, load_state
+from orchestrator.runtime.documents import UnusableDocument
+from orchestrator.runtime.paths import state_dir
+from orchestrator.runtime.state import ClusterState, list_states, load_state
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 """What a cluster's name may be: it becomes a folder."""
@@ -109,7 +111,7 @@ def find_existing(file: Path, env: Mapping[str, str], name: str | None = None) -
         raise UsageError(f"{shown(name)} is no cluster's name", hint="1 to 32 lowercase letters, digits and dashes")
     inventory, trouble = _read(file, env)
     if name is not None:
-        return _named(name, inventory)
+        return _named(name, inventory, file)
     if inventory is None:
         return _brought_up_from(file, trouble)
     found = _remembered(inventory)
@@ -134,18 +136,25 @@ def _read(file: Path, env: Mapping[str, str]) -> tuple[Inventory | None, str]:
         return None, str(error.problems[0]) if error.problems else error.message
 
 
-def _named(name: str, inventory: Inventory | None) -> Existing | None:
+def _named(name: str, inventory: Inventory | None, file: Path) -> Existing | None:
     if inventory is not None and inventory.name == name:
         return _remembered(inventory)
-    state = load_state(name)
+    try:
+        state = load_state(name)
+    except UnusableDocument as error:
+        if not (state_dir(name) / "vm").is_dir():
+            raise
+        # Machines of ours are found by their folder and their processes: it takes no list of them to end them.
+        nameless = Inventory(name, file, ProviderKind.VM, ())
+        return Existing(nameless, None, (f"{error.message}; going by what is in {state_dir(name)}",))
     return Existing(state.inventory, state) if state else None
 
 
 def _remembered(inventory: Inventory) -> Existing:
-    """The cluster of this inventory as it was brought up, if that is known; a damaged state file is no dead end."""
+    """The cluster of this inventory as it was brought up, if that is known; an unusable state file is no dead end."""
     try:
         state = load_state(inventory.name)
-    except DamagedState as error:
+    except UnusableDocument as error:
         return Existing(inventory, None, (f"{error.message}; going by {inventory.path}",))
     return Existing(state.inventory if state else inventory, state)
 

@@ -17,6 +17,7 @@ from orchestrator.model.outcome import (
     StatusOutcome,
 )
 from orchestrator.observe import observe
+from orchestrator.planning.lease import expired
 from orchestrator.providers.base import Machine, Provider
 from orchestrator.runtime.context import Context
 from orchestrator.usecases.answering import operator_routes
@@ -47,7 +48,9 @@ def describe_swarm(view: ClusterView, cluster: str) -> str:
         return "no manager of a swarm answers" if any(node.reachable for node in view.nodes) else "no node answers"
     ready = sum(node.state == "ready" for node in view.swarm.nodes)
     owner = "" if owned_by(view.swarm.labels, cluster) else ", not made by this cluster"
-    return f"swarm {view.swarm.cluster_id[:12]}, {ready} of {len(view.swarm.nodes)} nodes ready{owner}"
+    lease = view.swarm.lease
+    busy = f"; {lease.holder} works on it" if lease and lease.holder and not expired(lease) else ""
+    return f"swarm {view.swarm.cluster_id[:12]}, {ready} of {len(view.swarm.nodes)} nodes ready{owner}{busy}"
 
 
 def node_status(node: NodeConfig, view: ClusterView, machines: Mapping[str, Machine]) -> NodeStatus:

@@ -13,25 +13,27 @@ from orchestrator.model.inventory import Inventory, NodeConfig, ProviderKind
 from orchestrator.model.lab import Lab
 from orchestrator.model.observed import ClusterView, NodeView
 from orchestrator.model.outcome import MachineChange, PlanOutcome, Route, UpOutcome
-from orchestrator.model.plan import Plan
+from orchestrator.model.plan import Deferral, Plan
 from orchestrator.observe import observe
-from orchestrator.planning.diff import plan_up
+from orchestrator.planning.diff import opening, plan_up
 from orchestrator.planning.resolve import Wanted, used_images, wanted
 from orchestrator.providers.base import Provider
 from orchestrator.runtime.context import Context
-from orchestrator.runtime.state import load_state, save_state
+from orchestrator.runtime.state import ClusterState, load_state, save_state
 from orchestrator.usecases.answering import mesh_probes, operator_routes, tasks_due, wait_until_answering
 from orchestrator.usecases.connect import NOT_RUNNING, Hosts, connected
+from orchestrator.usecases.leasing import Leasing
 from orchestrator.usecases.memory import remembered, with_swarm
 
 
 @dataclass(frozen=True)
 class _Goal:
-    """What a run is to reach."""
+    """What a run is to reach; ``known`` is the id of the swarm that we remember, "" for none."""
 
     inventory: Inventory
     wanted: Wanted
     images: Mapping[str, LabImage]
+    known: str
 
 
 def up(context: Context, inventory: Inventory, labs: Sequence[Lab], provider: Provider) -> UpOutcome:
@@ -44,17 +46,21 @@ def up(context: Context, inventory: Inventory, labs: Sequence[Lab], provider: Pr
     if inventory.provider is ProviderKind.VM:
         save_state(state)  # before machines are made: `lab down` finds them after a crash at any point
     started = _machines(context, provider)
-    goal = _goal(inventory, labs, _images(context, labs))
+    goal = _goal(state, labs, _images(context, labs))
     with connected(context, provider, inventory.nodes) as hosts:
         view, plan = _look(context, hosts, goal)
         _refuse(plan)
+        left = plan.left
         save_state(with_swarm(state, view))
-        if plan.steps:
-            _apply(context, plan, hosts, goal, view)
-            view = _check(context, hosts, goal)
-            save_state(with_swarm(state, view))
+        with Leasing(context, inventory, provider, "lab up") as lease:
+            if plan.steps:
+                _apply(context, plan, hosts, goal, view, lease)
+                view, left = _check(context, hosts, goal)
+                save_state(with_swarm(state, view))
+            else:
+                lease.tidy(hosts, view)
         routes = _answer(context, provider, hosts, inventory, view)
-    return UpOutcome(inventory.name, started, plan, routes)
+    return UpOutcome(inventory.name, started, plan, routes, left)
 
 
 def preview(context: Context, inventory: Inventory, labs: Sequence[Lab], provider: Provider) -> PlanOutcome:
@@ -62,7 +68,7 @@ def preview(context: Context, inventory: Inventory, labs: Sequence[Lab], provide
 
     Hosts that exist are examined as :func:`up` does it: raises :class:`NodeError` for what keeps them from being used.
     """
-    remembered(load_state(inventory.name), inventory, labs)
+    state = remembered(load_state(inventory.name), inventory, labs)
     if inventory.provider is ProviderKind.SSH:
         with context.phase("machines", "Examine the hosts"):
             provider.ensure(context)  # changes nothing on hosts that exist
@@ -71,15 +77,15 @@ def preview(context: Context, inventory: Inventory, labs: Sequence[Lab], provide
     present = [node for node in inventory.nodes if node not in missing]
     # Where no machine runs there is nothing to compare image ids with, and no image needs to be made for that.
     images = _images(context, labs) if present else {}
-    goal = _goal(inventory, labs, images)
+    goal = _goal(state, labs, images)
     with connected(context, provider, present) as hosts:
         _, plan = _look(context, hosts, goal, missing)
     changes = [MachineChange(node.name, "create" if machines[node.name] == "absent" else "start") for node in missing]
     return PlanOutcome(inventory.name, tuple(changes), plan)
 
 
-def _goal(inventory: Inventory, labs: Sequence[Lab], images: Mapping[str, LabImage]) -> _Goal:
-    return _Goal(inventory, wanted(inventory, labs, images), images)
+def _goal(state: ClusterState, labs: Sequence[Lab], images: Mapping[str, LabImage]) -> _Goal:
+    return _Goal(state.inventory, wanted(state.inventory, labs, images), images, state.cluster_id)
 
 
 def _machines(context: Context, provider: Provider) -> tuple[str, ...]:
@@ -104,7 +110,7 @@ def _look(context: Context, hosts: Hosts, goal: _Goal, unmade: Collection[NodeCo
         views = {view.name: view for view in seen.nodes}
         views |= {node.name: _fresh(node, goal.images) for node in unmade}
         view = ClusterView(tuple(views[node.name] for node in goal.inventory.nodes), seen.swarm)
-        plan = plan_up(goal.inventory, goal.wanted, view)
+        plan = plan_up(goal.inventory, goal.wanted, view, goal.known)
         phase.summary = f"steps to do: {len(plan.steps)}" if plan.steps else "nothing to do"
     return view, plan
 
@@ -124,18 +130,32 @@ def _refuse(plan: Plan) -> None:
         )
 
 
-def _apply(context: Context, plan: Plan, hosts: Hosts, goal: _Goal, view: ClusterView) -> None:
+def _apply(context: Context, plan: Plan, hosts: Hosts, goal: _Goal, view: ClusterView, lease: Leasing) -> None:
+    """Carry the plan out under the lease. That lies in the swarm: where there is none yet, starting it comes first."""
     manager = view.swarm.seen_by if view.swarm else goal.inventory.managers[0].name
+
+    def carry_out(part: Plan) -> None:
+        apply_plan(context, part, hosts, images=goal.images, manager=manager, fence=lease.fence)
+
     with context.phase("apply", "Build the swarm and its labs") as phase:
-        apply_plan(context, plan, hosts, images=goal.images, manager=manager)
+        if view.swarm:
+            lease.take(hosts, view)
+        elif lease.needed:
+            start, plan = opening(plan)
+            carry_out(start)
+            lease.take_first(hosts)
+        carry_out(plan)
         phase.summary = f"steps done: {len(plan.steps)}"
 
 
-def _check(context: Context, hosts: Hosts, goal: _Goal) -> ClusterView:
-    """Look and plan once more; a plan that is not empty now means that a step did not do what it said."""
+def _check(context: Context, hosts: Hosts, goal: _Goal) -> tuple[ClusterView, tuple[Deferral, ...]]:
+    """Look and plan once more; a plan that is not empty now means that a step did not do what it said.
+
+    What has to be left for a later run is told with what was seen.
+    """
     with context.phase("check", "Look again: nothing may be left to do"):
         view = observe(context, hosts, goal.images)
-        plan = plan_up(goal.inventory, goal.wanted, view)
+        plan = plan_up(goal.inventory, goal.wanted, view, goal.known)
         if not plan.empty:
             steps = [f"{step.summary} ({step.reason})" for step in plan.steps]
             refusals = [f"{refusal.subject}: {refusal.reason}" for refusal in plan.refusals]
@@ -144,7 +164,7 @@ def _check(context: Context, hosts: Hosts, goal: _Goal) -> ClusterView:
                 details=[*steps, *refusals],
                 hint="run `lab up` again; if it says the same, look at `lab status` and at the engines' logs",
             )
-    return view
+    return view, plan.left
 
 
 def _answer(

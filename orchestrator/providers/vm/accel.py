@@ -7,10 +7,10 @@ this kernel.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from orchestrator.providers.vm.initramfs import SPOKEN
 from orchestrator.providers.vm.machine import QEMU
 from orchestrator.runtime import paths
 from orchestrator.runtime.context import Context
+from orchestrator.runtime.documents import read_document, write_document
 
+SCHEMA = 1
 DEADLINE = 8.0
 """Seconds a probe boot may take. With a working KVM it takes less than one; software emulation needs about three."""
 
@@ -114,12 +116,15 @@ def _memory_file() -> Path:
 
 
 def _recall() -> Accel | None:
+    """What was found out with this QEMU on this kernel; a file that is no good counts for nothing."""
     try:
-        known = json.loads(_memory_file().read_text())
+        known = read_document(_memory_file(), SCHEMA, hint="", unnamed=1) or {}
         return Accel(**known["verdict"]) if known["key"] == _key() else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (EnvironmentProblem, KeyError, TypeError):
         return None
 
 
 def _remember(verdict: Accel) -> None:
-    paths.write_atomic(_memory_file(), json.dumps({"key": _key(), "verdict": asdict(verdict)}).encode())
+    paths.sweep(_memory_file(), older=3600.0)
+    with suppress(EnvironmentProblem):  # where nothing can be written it is found out once more
+        write_document(_memory_file(), SCHEMA, {"key": _key(), "verdict": asdict(verdict)})

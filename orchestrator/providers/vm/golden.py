@@ -27,9 +27,13 @@ from orchestrator.providers.vm.files import READY
 from orchestrator.providers.vm.image import NodeImage, folder_that_appears_whole
 from orchestrator.providers.vm.machine import DISK, Boot, MachineSpec, Memory, fixed_arguments
 from orchestrator.runtime.context import Context
+from orchestrator.runtime.documents import UnusableDocument, read_document, write_document
 from orchestrator.runtime.paths import close_to_others
 from orchestrator.transport.base import Host
 from orchestrator.transport.ssh import connect
+
+SCHEMA = 1
+"""Of ``golden.json``."""
 
 _BOOT_SECONDS = 300.0
 _WARM_SECONDS = 240.0
@@ -118,10 +122,10 @@ def _ensure_golden(context: Context, shape: VmShape) -> Golden:
 
 
 def golden_id(folder: Path) -> str:
-    """The id of the golden node in ``folder``; "" where there is none any more."""
+    """The id of the golden node in ``folder``; "" where there is none any more, or none that can be gone by."""
     try:
-        return str(json.loads((folder / "golden.json").read_text()).get("id", ""))
-    except FileNotFoundError:
+        return str((read_document(folder / "golden.json", SCHEMA, hint="", unnamed=1) or {}).get("id", ""))
+    except UnusableDocument:
         return ""
 
 
@@ -161,7 +165,7 @@ def _make(context: Context, golden: Golden, lab_image: LabImage) -> None:
         with context.step("golden save", "golden node: save its memory and devices"):
             machine.save(context, golden.state)
     made = {"id": uuid.uuid4().hex, "accel": golden.accel.name, "qemu": qemu_version()}
-    (folder / "golden.json").write_text(json.dumps(made))
+    write_document(folder / "golden.json", SCHEMA, made)
     close_to_others(folder)
 
 

@@ -30,6 +30,10 @@ from orchestrator.providers.vm.initramfs import MADE_OF, build_initramfs
 from orchestrator.providers.vm.keys import KeyPair, new_key_pair
 from orchestrator.runtime import paths
 from orchestrator.runtime.context import Context, Progress
+from orchestrator.runtime.documents import UnusableDocument, read_document, write_document
+
+SCHEMA = 1
+"""Of ``image.json``."""
 
 BASE_DISK = 4
 """Size of the base disk in GiB; a node's own layer may be larger, never smaller."""
@@ -176,16 +180,24 @@ def _write_keys(folder: Path, host: KeyPair, login: KeyPair) -> None:
 
 def _describe(part: NodeImage) -> None:
     made = dt.datetime.now().astimezone().isoformat(timespec="seconds")
-    (part.folder / "image.json").write_text(json.dumps({"suite": part.suite, "created": made}))
+    write_document(part.folder / "image.json", SCHEMA, {"suite": part.suite, "created": made})
     paths.close_to_others(part.folder)
 
 
 def _info(folder: Path) -> ImageInfo:
-    description = json.loads((folder / "image.json").read_text())
+    description = _description(folder)
     size = sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())
     golden = sum(1 for _ in folder.glob("golden-*/golden.json"))
     detail = f"{golden} golden node{'' if golden == 1 else 's'} ready to resume"
-    return ImageInfo(description["suite"], folder, size, description["created"], detail)
+    return ImageInfo(description.get("suite", "?"), folder, size, description.get("created", "?"), detail)
+
+
+def _description(folder: Path) -> dict[str, str]:
+    """What an image says of itself; nothing where that cannot be read, so that it can still be listed and removed."""
+    try:
+        return read_document(folder / "image.json", SCHEMA, hint="", unnamed=1) or {}
+    except UnusableDocument:
+        return {}
 
 
 def _check_space(folder: Path) -> None:

@@ -13,7 +13,6 @@ What runs is found by looking at processes (see :mod:`.processes`), so no file c
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import threading
@@ -35,6 +34,7 @@ from orchestrator.providers.vm.image import NodeImage, clean_leftovers
 from orchestrator.providers.vm.keys import new_key_pair
 from orchestrator.providers.vm.lan import Lan, lan_at
 from orchestrator.providers.vm.machine import CONSOLE, DISK, LAN_DEVICE, UNPLUGGED, Boot, MachineSpec, Memory
+from orchestrator.providers.vm.record import NodeRecord, is_recorded, read_record, write_record
 from orchestrator.providers.vm.running import Running
 from orchestrator.runtime import paths
 from orchestrator.runtime.context import Context
@@ -177,15 +177,14 @@ class VmProvider:
 
         Raises ``NodeError`` where that image is gone or was made anew: the disk is worth nothing without it.
         """
-        made = json.loads((self._folder(name) / "identity.json").read_text())
-        base = Path(made.get("base", golden.folder))
-        if golden_id(base) != made.get("golden", ""):
+        made = read_record(self._folder(name))
+        if golden_id(made.base) != made.golden:
             raise NodeError(
                 "the machine's disk stands on a node image that has been removed or rebuilt since",
                 node=name,
                 hint="make the machines anew: lab down, then lab up",
             )
-        return replace(golden, image=NodeImage(golden.image.suite, base.parent)).boot
+        return replace(golden, image=NodeImage(golden.image.suite, made.base.parent)).boot
 
     def _resume(self, context: Context, node: NodeConfig, golden: Golden) -> None:
         folder = self._folder(node.name)
@@ -230,9 +229,8 @@ class VmProvider:
             kept = [line for line in lines if line.split()[0] != self._alias(name)]
             text = "\n".join([*kept, f"{self._alias(name)} {identity.host_key.public}", ""])
             paths.write_atomic(known_hosts, text.encode())
-        made = {"machine_id": identity.machine_id, "address": identity.address, "mac": identity.mac}
-        made |= {"base": str(golden.folder), "golden": golden.id}
-        paths.write_atomic(self._folder(name) / "identity.json", json.dumps(made).encode())
+        made = NodeRecord(identity.machine_id, identity.address, identity.mac, golden.folder, golden.id)
+        write_record(self._folder(name), made)
 
     def _spec(self, node: NodeConfig, golden: Golden, *, resume: bool = False) -> MachineSpec:
         return MachineSpec(
@@ -287,7 +285,7 @@ class VmProvider:
         return [folder.name for folder in nodes.iterdir()] if nodes.is_dir() else []
 
     def _is_made(self, name: str) -> bool:
-        return (self._folder(name) / "identity.json").exists()
+        return is_recorded(self._folder(name))
 
     def _folder(self, name: str) -> Path:
         return self._root / "nodes" / name

@@ -41,6 +41,17 @@ class TestPlan:
         assert scene(check(), tasks=tasks, managers=("n1", "n2", "n3"), leader="n2").node == "n1"
         assert item(check(on="node:1")).unasked.startswith("n1 is the only manager")
 
+    def test_the_managers_keep_their_majority(self):
+        """Of two managers none may fall silent; a drained one goes on to manage."""
+        tasks = (task(1, "web", "n2"),)
+        assert (
+            "no task of web runs on a node that can be spared"
+            in item(check("restart-engine"), tasks=tasks, managers=("n1", "n2")).unasked
+        )
+        assert "too few managers" in item(check(on="node:2"), managers=("n1", "n2")).unasked
+        assert scene(check("drain"), tasks=tasks, managers=("n1", "n2")).node == "n2"
+        assert scene(check("restart-engine"), tasks=tasks, managers=("n1", "n2", "n3")).node == "n2"
+
     def test_a_node_can_be_named(self):
         assert scene(check(on="node:3")).node == "n3"
         assert "does not exist or does not answer" in item(check(on="node:9")).unasked

@@ -204,7 +204,7 @@ def test_a_reader_that_goes_away_is_no_traceback():
 def test_a_terminal_without_our_signs_is_no_failure():
     result = process("down", "--name", "no→name", env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert result.returncode == 2
-    assert "? lowercase letters" in result.stderr
+    assert "? 1 to 32 lowercase letters" in result.stderr
 
 
 class TestInit:

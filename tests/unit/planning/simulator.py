@@ -141,7 +141,9 @@ class Simulator:
         self._demand(self.nodes[action.via].is_manager, "not a manager")
         in_use = {node.node_id for node in self.nodes.values() if node.reachable}
         self._demand(action.node_id not in in_use, "that member is alive")
+        self._demand(self._quorum(), "no quorum")
         del self.members[action.node_id]
+        self._demand(self._quorum(), "losing the quorum")
         self.tasks = [task for task in self.tasks if task.node_id != action.node_id]
 
     def LoadImage(self, action):  # noqa: N802

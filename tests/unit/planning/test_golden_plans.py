@@ -190,6 +190,33 @@ def demotion_without_majority():
     return plan_up(inv, goal(inv, mesh_lab()), view), view
 
 
+def managers_in_part():
+    """n3 is lost: n2 must go on to manage, and gets its label all the same; n4 joins; n5 waits until it is back."""
+    inv = inventory(managers=3, workers=0)
+    view = lost(with_member(up(inv, mesh_lab()), "n3", state="down"), "n3")
+    wider = inventory(managers=3, workers=2)
+    newcomers = tuple(fresh(wider).node(name) for name in ("n4", "n5"))
+    view = lost(replace(view, nodes=(*view.nodes, *newcomers)), "n5")
+    wider = with_node(wider, "n2", role=Role.WORKER, labels={"zone": "b"})
+    return plan_up(wider, goal(wider, mesh_lab()), view), view
+
+
+def former_manager_among_too_few():
+    """n2 was made anew and is still taken for ready, n3 is down: without both, n1 would be alone of three."""
+    inv = inventory(managers=3, workers=0)
+    view = with_member(up(inv, mesh_lab()), "n3", state="down")
+    clean = fresh(inv).node("n2")
+    view = lost(replace(view, nodes=tuple(clean if node.name == "n2" else node for node in view.nodes)), "n3")
+    return plan_up(inv, goal(inv, mesh_lab()), view), view
+
+
+def no_second_swarm():
+    """Nothing is there but what we remember: the swarm may live on, on the manager that is out of reach."""
+    inv = inventory(managers=2, workers=1)
+    view = lost(fresh(inv), "n2")
+    return plan_up(inv, goal(inv, mesh_lab()), view, "swarm-1"), view
+
+
 def address_not_chosen():
     inv = inventory(managers=1, workers=1)
     inv = with_node(inv, "n2", advertise_addr=None)
@@ -370,6 +397,9 @@ SITUATIONS = {
     "nodes-changed": nodes_changed,
     "machine-made-anew": machine_made_anew,
     "demotion-without-majority": demotion_without_majority,
+    "managers-in-part": managers_in_part,
+    "former-manager-among-too-few": former_manager_among_too_few,
+    "no-second-swarm": no_second_swarm,
     "address-not-chosen": address_not_chosen,
     "another-lab-up": another_lab_up,
     "names-and-ports-taken": names_and_ports_taken,

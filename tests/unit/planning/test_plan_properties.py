@@ -32,6 +32,7 @@ from orchestrator.model.plan import (
 )
 from orchestrator.planning.cluster import all_labels
 from orchestrator.planning.diff import plan_down, plan_remove_labs, plan_up
+from orchestrator.planning.quorum import holds, managers_of
 
 from .builders import (
     BLUE,
@@ -45,6 +46,7 @@ from .builders import (
     mesh_lab,
     plain_lab,
     with_foreign,
+    with_member,
     with_node,
     with_swarm,
 )
@@ -229,13 +231,44 @@ def test_nodes_out_of_reach_never_break_a_plan(first, second, labs, others, seed
     view = with_swarm(view, seen_by=seeing[0].name) if seeing else ClusterView(view.nodes)
     plan = plan_up(second, goal(second, *others), view)
     well_formed(plan)
-    told = "\n".join(plan.notes) if not plan.refusals else ""
-    assert plan.refusals or all(f"{name} cannot be reached" in told for name in missing)
+    assert plan.refusals or missing <= {left.subject for left in plan.left}
     away = plan_down(first.name, view, own_swarm=True, nodes=first.nodes)
     well_formed(away)
     for step in (*plan.steps, *away.steps):
         assert getattr(step.action, "node", "") not in missing
         assert getattr(step.action, "via", "") not in missing
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    inventories(),
+    inventories(),
+    goals(),
+    seeds,
+    st.sets(st.sampled_from(["n1", "n2", "n3", "n4", "n5"])),
+    st.booleans(),
+)
+def test_a_partial_fleet_keeps_its_majority_and_is_finished_later(first, second, labs, seed, missing, noticed):
+    """The simulator says no where a majority is lost; what is out of reach is told, and done when it is back."""
+    whole = up(first, labs, fresh(first), seed)
+    view = whole
+    for name in missing:
+        view = lost(with_member(view, name, state="down") if noticed else view, name)
+    seeing = [node for node in view.nodes if node.reachable and node.is_manager]
+    answers = seeing and holds(managers_of(view.swarm))
+    view = with_swarm(view, seen_by=seeing[0].name) if answers else ClusterView(view.nodes)
+    plan = plan_up(second, goal(second, *labs), view, whole.swarm.cluster_id)
+    if not plan.refusals:
+        assert missing <= {left.subject for left in plan.left}
+        view = carry_out(plan, view, second, IMAGES, seed=seed)
+        assert plan_up(second, goal(second, *labs), view).steps == ()
+    back = replace(view, nodes=tuple(whole.node(n.name) if n.name in missing else n for n in view.nodes))
+    back = replace(back, swarm=view.swarm or whole.swarm)
+    for name in missing:
+        back = with_member(back, name, state="ready")
+    finished = up(second, labs, back, seed)
+    rest = plan_up(second, goal(second, *labs), finished)
+    assert (rest.steps, rest.left) == ((), ())
 
 
 @pytest.mark.parametrize("kind", all_actions())

@@ -173,7 +173,8 @@ def test_an_unreachable_node_is_no_former_identity_of_itself():
     view = with_member(lost(up(inv, mesh_lab()), "n3"), "n3", state="down")
     plan = plan_up(inv, goal(inv, mesh_lab()), view)
     assert not [step for step in plan.steps if isinstance(step.action, RemoveMember)]
-    assert plan.notes == ("n3 cannot be reached (no answer within 10 s): its steps are left out",)
+    (left,) = plan.left
+    assert (left.subject, left.reason) == ("n3", "cannot be reached (no answer within 10 s): its steps are left out")
 
 
 def test_a_manager_of_another_swarm_is_known_by_the_cluster_id():
@@ -210,7 +211,8 @@ def test_a_node_that_was_not_observed_counts_as_unreachable():
     inv = inventory()
     view = fresh(inv)
     plan = plan_up(inv, goal(inv), replace(view, nodes=view.nodes[:2]))
-    assert plan.notes == ("n3 cannot be reached (it was not observed): its steps are left out",)
+    (left,) = plan.left
+    assert (left.subject, left.reason) == ("n3", "cannot be reached (it was not observed): its steps are left out")
 
 
 def test_a_member_that_answers_us_but_not_the_managers_is_told():

@@ -343,3 +343,23 @@ def test_a_host_that_cannot_be_asked_does_not_stop_the_others_being_judged():
     assert str(judgment.failures[0]) == (
         "n1: SSH login as admin at 192.168.90.11 port 22: connection refused; try it by hand: lab ssh n1"
     )
+
+
+@pytest.mark.parametrize("kind", ["unreachable", "timeout", "refused"])
+def test_hosts_out_of_reach_do_not_keep_the_others_from_being_used(kind):
+    """Neither do their ports that the others cannot reach."""
+    away = Problem(kind, "no answer", "")
+    judgment = judge_preflight(inventory(2), {"n1": away, "n2": reaching(2, "n1", 7946, "timeout", "no answer")})
+    assert judgment.failures == ()
+    assert [one.node for one in judgment.warnings] == ["n1", "n1"]
+
+
+@pytest.mark.parametrize("kind", ["auth", "host-key", "engine"])
+def test_a_host_that_does_not_let_us_in_stops_everything(kind):
+    judgment = judge_preflight(inventory(2), {"n1": Problem(kind, "no", ""), "n2": facts(2)})
+    assert [one.node for one in judgment.failures] == ["n1"]
+
+
+def test_where_no_host_answers_nothing_can_be_done():
+    away = Problem("timeout", "no answer", "")
+    assert len(judge_preflight(inventory(2), {"n1": away, "n2": away}).failures) == 2

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.presentations import PLAN as PLAN_SHOWN
+from orchestrator.cli.presentations import UP
 from orchestrator.model.doctor import Finding
 from orchestrator.model.events import Notice, PhaseFinished, PhaseStarted, StepFinished
 from orchestrator.model.image import ImageInfo
@@ -25,6 +27,7 @@ from orchestrator.model.outcome import (
 )
 from orchestrator.model.plan import (
     AwaitService,
+    Deferral,
     InitSwarm,
     Plan,
     Refusal,
@@ -90,6 +93,15 @@ def test_plan_refused(golden):
 
 def test_up(golden):
     golden("up", render_up(UpOutcome("lab", ("n1",), PLAN, ROUTES), journal()))
+
+
+def test_up_while_nodes_are_out_of_reach(golden):
+    left = (Deferral("n3", "cannot be reached (no answer): its steps are left out", "is it switched on?"),)
+    golden("up-in-part", render_up(UpOutcome("lab", ("n1",), PLAN, ROUTES, left), journal()))
+    golden("plan-in-part", render_plan(PlanOutcome("lab", (), Plan(left=left))))
+    assert UP.exit_code(UpOutcome("lab", (), Plan(left=left), (), left)) == 4
+    assert PLAN_SHOWN.exit_code(PlanOutcome("lab", (), Plan(left=left))) == 4
+    assert PLAN_SHOWN.exit_code(PlanOutcome("lab", (), replace(PLAN, left=left))) == 1
 
 
 def test_up_without_change(golden):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from orchestrator.errors import LockedError
+from orchestrator.runtime import paths
 from orchestrator.runtime.lock import locked
 
 HOLD = """
@@ -73,3 +74,18 @@ def test_nothing_is_left_behind_after_success_or_failure(state_root):
     with pytest.raises(ZeroDivisionError), locked("lab", "lab up"):
         raise ZeroDivisionError
     assert os.listdir(state_root) == []
+
+
+def test_a_full_disk_does_not_keep_the_lock_from_being_taken(monkeypatch):
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with locked("lab", "lab down"):
+        pass
+
+
+def test_what_a_killed_holder_left_is_swept(tmp_path):
+    with locked("lab", "lab up"):
+        (paths.state_root() / ".lab.holder.half").write_text("{")
+    assert list(paths.state_root().iterdir()) == []

@@ -67,3 +67,15 @@ def test_a_file_in_the_place_of_a_folder_is_told(tmp_path):
     (tmp_path / "state").write_text("in the way")
     with pytest.raises(EnvironmentProblem, match="state"):
         paths.private_dir(paths.state_dir("lab"))
+
+
+def test_what_a_write_that_was_cut_off_left_is_swept_and_nothing_else():
+    file = paths.state_dir("lab") / "file"
+    paths.write_atomic(file, b"whole")
+    for name in (".file.x1", ".file.x2", ".other.x1", "file.x"):
+        (file.parent / name).write_bytes(b"half")
+    os.utime(file.parent / ".file.x1", (1, 1))
+    paths.sweep(file, older=3600.0)
+    assert {path.name for path in file.parent.iterdir()} == {"file", ".file.x2", ".other.x1", "file.x"}
+    paths.sweep(file)
+    assert {path.name for path in file.parent.iterdir()} == {"file", ".other.x1", "file.x"}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import EnvironmentProblem
 from orchestrator.model.inventory import Availability, Inventory, NodeConfig, ProviderKind, Role, SshAddress, VmShape
+from orchestrator.runtime.documents import NewerDocument
 from orchestrator.runtime.state import (
     ClusterState,
     LabRecord,
@@ -56,6 +57,13 @@ def test_removing_forgets_and_takes_the_empty_folder_along():
     remove_state("lab")
     remove_state("lab")
     assert load_state("lab") is None
+    assert not state_file("lab").parent.exists()
+
+
+def test_removing_takes_along_what_a_write_that_was_cut_off_left():
+    save_state(state())
+    (state_file("lab").parent / ".state.json.half").write_text("{")
+    remove_state("lab")
     assert not state_file("lab").parent.exists()
 
 
@@ -109,8 +117,9 @@ def test_binary_rubbish_is_told():
 
 def test_a_newer_version_is_told():
     damaged(lambda document: document.update(schema=99))
-    with pytest.raises(EnvironmentProblem, match="newer version"):
+    with pytest.raises(NewerDocument, match="newer version") as caught:
         load_state("lab")
+    assert "use that version" in caught.value.hint
 
 
 def test_a_bad_file_does_not_hide_the_others():

@@ -160,6 +160,11 @@ class MemoryProvider:
         return made
 
 
+def changes(fake: FakeSwarm) -> list[str]:
+    """The calls that changed anything but the lease; the labs of these tests have no configs."""
+    return [call for call in fake.changes if "/configs/" not in call]
+
+
 class Recorder:
     """A context's sink that keeps the events."""
 

@@ -1,7 +1,7 @@
 """Checks that change something, on engines in memory: they come last, and what they change is taken back."""
 
 import pytest
-from mesh_standins import MemoryProvider, Recorder, inventory, lab
+from mesh_standins import MemoryProvider, Recorder, changes, inventory, lab
 
 from orchestrator.checks.mesh import MeshCheck
 from orchestrator.checks.scale import ScaleCheck
@@ -52,14 +52,14 @@ def test_a_service_is_scaled_to_nothing_and_back_and_measured(provider, run):
         "mesh_web scaled back: every entry leads to every task",
     }
     assert report.measured.keys() == {"gone", "back"}
-    assert len(provider.fake.changes) == 2
+    assert len(changes(provider.fake)) == 2
     assert replicas(provider) == 2
     assert run.phases()[-2:] == ["checks", "experiments"]
 
 
 def test_nothing_is_changed_where_only_looking_is_asked_for(provider, run):
     outcome = verify(run.context, provider.inventory, provider, requests=4, look_only=True)
-    assert provider.fake.changes == []
+    assert changes(provider.fake) == []
     assert "left out: the check scale of mesh" in outcome.notes
 
 
@@ -67,7 +67,7 @@ def test_a_lab_that_is_not_well_is_left_as_it_is(provider, run):
     provider.cut.add("n2")
     outcome = verify(run.context, provider.inventory, provider, requests=4)
     assert [result.verdict for result in outcome.report.labs[0].results] == [Verdict.INCONCLUSIVE]
-    assert provider.fake.changes == []
+    assert changes(provider.fake) == []
 
 
 def test_after_a_failure_the_rest_is_not_tried(provider, checks, run, monkeypatch):
@@ -77,7 +77,7 @@ def test_after_a_failure_the_rest_is_not_tried(provider, checks, run, monkeypatc
     assert "expected refused, got an answer" in {result.reason for result in first.results}
     assert [result.verdict for result in second.results] == [Verdict.INCONCLUSIVE]
     assert "scale of mesh has failed before" in second.results[0].reason
-    assert (len(provider.fake.changes), replicas(provider)) == (2, 2)
+    assert (len(changes(provider.fake)), replicas(provider)) == (2, 2)
 
 
 @pytest.mark.parametrize("ending", [Interrupted("interrupted"), RuntimeError("a bug")], ids=["Ctrl-C", "bug"])
@@ -109,4 +109,4 @@ def test_a_change_that_cannot_be_taken_back_is_told_with_the_way_out(provider, r
 def test_only_one_command_changes_a_cluster_at_a_time(provider, run):
     with locked("test", "lab up"), pytest.raises(LockedError):
         verify(run.context, provider.inventory, provider, requests=4)
-    assert provider.fake.changes == []
+    assert changes(provider.fake) == []

@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from mesh_standins import MemoryProvider, MeshHost, Recorder, inventory, lab
+from mesh_standins import MemoryProvider, MeshHost, Recorder, changes, inventory, lab
 
-from orchestrator.errors import Interrupted, LabError, NodeError, RefusedError, UsageError
-from orchestrator.model.inventory import ProviderKind
+from orchestrator.errors import EnvironmentProblem, Interrupted, LabError, NodeError, RefusedError, UsageError
+from orchestrator.model.inventory import ProviderKind, Role
 from orchestrator.model.labels import CLUSTER
 from orchestrator.model.verdict import Verdict
 from orchestrator.report.documents import up_document, verify_document
@@ -82,7 +82,7 @@ class TestUp:
         outcome = up(run.context, provider.inventory, [lab(replicas=3)], provider)
         assert "2 → 3" in outcome.plan.steps[0].reason
         service = provider.fake.named("services", "mesh_web")
-        assert provider.fake.changes == [f"n1 POST /services/{service['ID']}/update"]
+        assert changes(provider.fake) == [f"n1 POST /services/{service['ID']}/update"]
 
     def test_refusals_come_all_at_once_before_anything_is_changed(self, hosts, run):
         foreign = replace(hosts.inventory, name="foreign")
@@ -115,7 +115,9 @@ class TestUp:
         outcome = up(run.context, provider.inventory, [lab()], provider)
         assert [step.action.__class__.__name__ for step in outcome.plan.steps] == ["CreateService", "AwaitService"]
 
-    def test_a_step_that_did_not_do_what_it_said_is_a_failure(self, provider, run, monkeypatch):
+    def test_a_step_that_did_not_do_what_it_said_is_a_failure(self, run, monkeypatch):
+        provider = MemoryProvider(inventory(ProviderKind.VM))
+
         def lazy(*_arguments, **_options):
             return None
 
@@ -184,7 +186,33 @@ class TestUp:
         provider.cut.add("n3")
         outcome = up(run.context, provider.inventory, [lab()], provider)
         assert not outcome.changed
-        assert any("n3" in note for note in outcome.plan.notes)
+        assert [left.subject for left in outcome.left] == ["n3"]
+
+    @pytest.mark.parametrize("missing", [("n3",), ("n2", "n3")])
+    def test_hosts_out_of_reach_are_left_and_a_later_run_finishes(self, hosts, run, missing):
+        hosts.down.update(missing)
+        first = up(run.context, hosts.inventory, [lab()], hosts)
+        assert [left.subject for left in first.left] == list(missing)
+        assert all(hosts.fake.engines[name].state == "inactive" for name in missing)
+        assert hosts.fake.named("services", "mesh_web")
+        hosts.down.clear()
+        second = up(run.context, hosts.inventory, [lab()], hosts)
+        assert second.left == ()
+        assert [step.id for step in second.plan.steps][: len(missing)] == [f"join {name}" for name in missing]
+        assert {engine.state for engine in hosts.fake.engines.values()} == {"active"}
+        assert not up(run.context, hosts.inventory, [lab()], hosts).changed
+
+    def test_no_second_swarm_is_started_beside_one_that_may_live_on(self, run):
+        hosts = MemoryProvider(inventory(ProviderKind.SSH))
+        wider = hosts.inventory.nodes
+        hosts.inventory = replace(hosts.inventory, nodes=(wider[0], replace(wider[1], role=Role.MANAGER), wider[2]))
+        bring_up(hosts)
+        for name in ("n1", "n3"):  # somebody made them anew
+            hosts.fake.engines[name].state, hosts.fake.engines[name].node_id = "inactive", ""
+        hosts.down.add("n2")
+        with pytest.raises(RefusedError) as caught:
+            up(run.context, hosts.inventory, [lab()], hosts)
+        assert "n2, which may hold it, cannot be reached" in caught.value.details[0]
 
     def test_connections_are_closed_at_the_end(self, provider, run):
         up(run.context, provider.inventory, [lab()], provider)
@@ -408,6 +436,22 @@ class TestDown:
         outcome = down(run.context, hosts.inventory, load_state("test"), hosts)
         assert outcome.left == ()
         assert hosts.fake.engines["n3"].state == "inactive"
+        assert load_state("test") is None
+
+    def test_a_full_disk_keeps_nothing_standing_while_every_host_is_in_reach(self, hosts, run, monkeypatch):
+        bring_up(hosts)
+        save_state(replace(load_state("test"), members=(), cluster_id=""))
+
+        def full(_state):
+            raise EnvironmentProblem("cannot write state.json: No space left on device")
+
+        monkeypatch.setattr("orchestrator.usecases.down.save_state", full)
+        hosts.down.add("n3")
+        with pytest.raises(EnvironmentProblem, match="No space left"):
+            down(run.context, hosts.inventory, load_state("test"), hosts)
+        hosts.down.clear()
+        assert down(run.context, hosts.inventory, load_state("test"), hosts).left == ()
+        assert {engine.state for engine in hosts.fake.engines.values()} == {"inactive"}
         assert load_state("test") is None
 
     def test_a_late_host_that_joined_another_swarm_meanwhile_stays_there(self, hosts, run):

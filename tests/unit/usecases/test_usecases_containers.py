@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from mesh_standins import IMAGE, MemoryProvider, Recorder, inventory, lab
+from mesh_standins import IMAGE, MemoryProvider, Recorder, changes, inventory, lab
 
 from orchestrator.errors import LabError, RefusedError
 from orchestrator.model.inventory import ProviderKind
@@ -87,7 +87,7 @@ def test_a_change_of_one_container_concerns_no_other(hosts):
     edited = replace(PLAIN, containers=(LATE, replace(A1, hostname="new"), ONCE, O1))
     outcome = bring_up(hosts, edited)
     assert [step.reason for step in outcome.plan.steps] == ["hostname: – → new"] * 2
-    assert {change.split("/")[1] for change in hosts.fake.changes} == {"containers"}
+    assert {change.split("/")[1] for change in changes(hosts.fake)} == {"containers"}
     assert hosts.fake.container("n1", "plain_a1")["Config"]["Hostname"] == "new"
 
 

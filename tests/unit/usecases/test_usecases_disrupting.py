@@ -1,7 +1,7 @@
 """Disruptions on engines in memory: they happen, and whatever ends the watching they are taken back."""
 
 import pytest
-from mesh_standins import MemoryProvider, Recorder, inventory, lab
+from mesh_standins import MemoryProvider, Recorder, changes, inventory, lab
 
 from orchestrator.checks.disruption import DisruptionCheck
 from orchestrator.checks.mesh import MeshCheck
@@ -153,7 +153,7 @@ def test_machines_of_somebody_else_are_not_broken(run, monkeypatch, does):
     report, _ = disrupted(provider, run)
     assert [result.verdict for result in report.results] == [Verdict.INCONCLUSIVE]
     assert "needs machines of lab's own" in report.results[0].reason
-    assert provider.fake.changes == []
+    assert changes(provider.fake) == []
 
 
 def test_an_engine_that_cannot_be_restarted_is_told_with_its_node(run, monkeypatch):
@@ -167,7 +167,7 @@ def test_an_engine_that_cannot_be_restarted_is_told_with_its_node(run, monkeypat
 def test_an_update_replaces_every_task_and_has_nothing_to_take_back(run, monkeypatch):
     provider = deployed(MemoryProvider(inventory(ProviderKind.SSH)), monkeypatch, "update")
     disrupted(provider, run)
-    assert len(provider.fake.changes) == 1
+    assert len(changes(provider.fake)) == 1
     assert provider.fake.named("services", "mesh_web")["Spec"]["TaskTemplate"]["ForceUpdate"] == 1
 
 

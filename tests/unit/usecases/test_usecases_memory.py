@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from mesh_standins import inventory, lab
 
-from orchestrator.errors import ConfigError, EnvironmentProblem, RefusedError, UsageError
+from orchestrator.errors import ConfigError, RefusedError, UsageError
 from orchestrator.model.inventory import Availability, ProviderKind, Role
 from orchestrator.model.labels import CLUSTER
 from orchestrator.model.observed import ClusterView, NodeView, SwarmNode, SwarmState, SwarmView
+from orchestrator.runtime.documents import UnusableDocument
 from orchestrator.runtime.state import ClusterState, save_state, state_file
 from orchestrator.usecases.locate import find_existing, lab_place, read_wish, require_existing, shelf_of
 from orchestrator.usecases.memory import remembered, swarm_is_ours, with_swarm, without_labs
@@ -154,20 +155,25 @@ class TestFindExisting:
         assert find_existing(file, {}, "third") is None
 
     @pytest.mark.parametrize("name", [None, "test"])
-    def test_a_damaged_state_is_told_and_the_file_counts(self, file, name):
+    @pytest.mark.parametrize(
+        ("content", "told"), [("", "is damaged"), ("{", "is damaged"), ('{"schema": 99}', "newer version")]
+    )
+    def test_a_state_that_cannot_be_gone_by_is_told_and_the_file_counts(self, file, name, content, told):
         remember(file)
-        state_file("test").write_text("{")
+        state_file("test").write_text(content)
         found = find_existing(file, {}, name)
         assert (found.inventory.path, found.state) == (file, None)
-        assert "is damaged" in found.warnings[0]
-        with pytest.raises(EnvironmentProblem, match="damaged"):
+        assert told in found.warnings[0]
+        with pytest.raises(UnusableDocument, match=told):
             find_existing(file.parent / "gone.yaml", {}, "test")
 
-    def test_a_state_of_a_newer_version_is_not_second_guessed(self, file):
+    def test_machines_of_ours_can_be_taken_down_by_name_alone(self, file):
         remember(file)
-        state_file("test").write_text('{"schema": 99}')
-        with pytest.raises(EnvironmentProblem, match="newer version"):
-            find_existing(file, {})
+        state_file("test").write_text("{")
+        (state_file("test").parent / "vm").mkdir()
+        found = find_existing(file.parent / "gone.yaml", {}, "test")
+        assert (found.inventory.provider, found.inventory.nodes, found.state) == (ProviderKind.VM, (), None)
+        assert "is damaged" in found.warnings[0]
 
 
 class TestReadWish:

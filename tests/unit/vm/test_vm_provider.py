@@ -17,6 +17,7 @@ from orchestrator.providers.vm.image import NodeImage
 from orchestrator.providers.vm.lan import Lan
 from orchestrator.providers.vm.machine import CONSOLE, SOCKET
 from orchestrator.providers.vm.provider import VmProvider
+from orchestrator.runtime.documents import UnusableDocument
 
 NODES = tuple(
     NodeConfig(name, Role.MANAGER, advertise_addr=f"192.168.90.{place}", vm=VmShape())
@@ -62,12 +63,34 @@ def make_node(state, name, **facts):
     """What a node leaves on disk that was once made."""
     folder = state / "vm" / "nodes" / name
     folder.mkdir(parents=True)
-    (folder / "identity.json").write_text(json.dumps(facts))
+    whole = {"machine_id": "m", "address": "192.168.90.11/24", "mac": "52:54:00", "base": "/gone", "golden": "none"}
+    (folder / "identity.json").write_text(json.dumps(whole | facts))
     return folder
 
 
 def states(provider):
     return {machine.name: machine.state for machine in provider.machines()}
+
+
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [
+        (b"", "damaged: it is not JSON"),
+        (b'{"schema": 1, "base": "/x"', "damaged: it is not JSON"),
+        (b'{"schema": 1, "base": "/x"}', "does not tell machine_id, address, mac, golden"),
+        (b'{"schema": 9}', "newer version of lab"),
+    ],
+)
+def test_a_stopped_node_with_a_damaged_record_is_told_and_can_be_destroyed(
+    record, told, provider, golden, context, state
+):
+    (make_node(state, "n1") / "identity.json").write_bytes(record)
+    with pytest.raises(UnusableDocument, match=told) as caught:
+        provider._boot_files("n1", golden)
+    assert "lab" in caught.value.hint
+    assert states(provider)["n1"] == "stopped"
+    assert provider.destroy(context) == ["n1"]
+    assert not (state / "vm").exists()
 
 
 def test_where_nothing_was_made_nothing_is_there_and_nothing_to_destroy(provider, context, state):

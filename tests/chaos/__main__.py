@@ -1,0 +1,44 @@
+"""``python -m tests.chaos``: try seeded points on real nodes, show what came of them, and write it down."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tests.chaos.ground import host_ground, vm_ground
+from tests.chaos.points import draw
+from tests.chaos.report import document, table
+from tests.chaos.trial import try_point
+
+GROUNDS = {"ssh": host_ground, "vm": vm_ground}
+
+
+def main(
+    points: Annotated[int, typer.Option(help="How many points are tried.")] = 100,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same points.")] = 1,
+    only: Annotated[int, typer.Option(help="Try this point alone.")] = 0,
+    ground: Annotated[str, typer.Option(help="ssh: hosts that stay; vm: the provider's own machines.")] = "ssh",
+    file: Annotated[Path | None, typer.Option("--json", help="Write every point there.")] = None,
+) -> None:
+    """Let commands come to grief at random points, and prove that `up` and `down` mend what is left."""
+    results = []
+    # Short: UNIX sockets live below it.
+    with tempfile.TemporaryDirectory(prefix="c-") as folder, GROUNDS[ground](Path(folder)) as place:
+        for number in [only] if only else range(1, points + 1):
+            result = try_point(place, draw(seed, number, place.blows))
+            results.append(result)
+            verdict = "; ".join(result.faults) or "well"
+            print(f"{result.point} ({result.seconds:.0f} s): {verdict}", file=sys.stderr, flush=True)
+            if file:
+                file.write_text(json.dumps(document(results, seed, ground), indent=2) + "\n")
+    print(table(results, seed, ground), end="")
+    raise typer.Exit(int(any(result.faults for result in results)))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,71 @@
+"""PURE: which command comes to grief when, how, and what is tried afterwards. A seed and a number tell it all."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command to strike at; ``from_up`` means that the cluster is up before, else it is gone.
+
+    ``lines`` is about how many lines of progress it tells where nothing disturbs it.
+    """
+
+    words: tuple[str, ...]
+    from_up: bool
+    lines: int
+
+
+COMMANDS = {
+    "up": Command(("up",), from_up=False, lines=28),
+    "verify": Command(("verify", "--requests", "4"), from_up=True, lines=8),
+    "down": Command(("down",), from_up=True, lines=20),
+}
+"""What is struck at. A new command that changes something gets a line here, and nothing else."""
+
+BLOWS = {
+    "kill": "SIGKILL",
+    "interrupt": "Ctrl-C once (SIGINT)",
+    "interrupt-twice": "Ctrl-C twice",
+    "terminate": "SIGTERM",
+    "full-disk": "no file can be written any more (RLIMIT_FSIZE 0), by no child either",
+    "truncate-state": "SIGKILL, and the state file ends somewhere in its middle",
+    "crash-vm": "a node loses its power, and the command goes on without it",
+    "drop-ssh": "all SSH connections break, and the command goes on without them",
+    "clock": "all nodes' clocks jump ten minutes ahead, and back afterwards",
+}
+"""What happens to the command, or around it."""
+
+AFTERWARDS = ("up", "down")
+"""What is tried first then; after an ``up`` a ``down`` follows."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point: ``moment`` is how much of the command's usual progress has been told (0 to 1), ``share`` is for blows
+    that need one more random number (how much of the state file stays)."""
+
+    number: int
+    command: str
+    blow: str
+    moment: float
+    share: float
+    then: str
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.blow} at {self.moment:.0%} of `lab {self.command}`, then {self.then}"
+
+
+def draw(seed: int, number: int, blows: tuple[str, ...] = tuple(BLOWS)) -> Point:
+    """The point of that number, whatever other points are tried."""
+    chance = random.Random(f"{seed}/{number}")
+    return Point(
+        number,
+        chance.choice(list(COMMANDS)),
+        chance.choice(blows),
+        chance.random(),
+        chance.random(),
+        chance.choice(AFTERWARDS),
+    )
