@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -26,6 +27,8 @@ def main(
     file: Annotated[Path | None, typer.Option("--json", help="Write every point there.")] = None,
 ) -> None:
     """Let commands come to grief at random points, and prove that `up` and `down` mend what is left."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # whatever ends this run, its machines go with it
+        signal.signal(number, signal.default_int_handler)
     results = []
     # Short: UNIX sockets live below it.
     with tempfile.TemporaryDirectory(prefix="c-") as folder, GROUNDS[ground](Path(folder)) as place:
@@ -33,7 +36,8 @@ def main(
             result = try_point(place, draw(seed, number, place.blows))
             results.append(result)
             verdict = "; ".join(result.faults) or "well"
-            print(f"{result.point} ({result.seconds:.0f} s): {verdict}", file=sys.stderr, flush=True)
+            blow = f"struck after {result.at!r}" if result.struck else f"ended before with {result.code}: {result.at!r}"
+            print(f"{result.point}; {blow} ({result.seconds:.0f} s): {verdict}", file=sys.stderr, flush=True)
             if file:
                 file.write_text(json.dumps(document(results, seed, ground), indent=2) + "\n")
     print(table(results, seed, ground), end="")

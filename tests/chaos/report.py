@@ -14,6 +14,7 @@ def document(results: list[Result], seed: int, ground: str) -> dict:
         "seed": seed,
         "ground": ground,
         "points": len(results),
+        "struck": sum(result.struck for result in results),
         "faults": sum(bool(result.faults) for result in results),
         "results": [asdict(result) for result in results],
     }
@@ -24,7 +25,11 @@ def table(results: list[Result], seed: int, ground: str) -> str:
     tried = Counter((result.point.blow, result.point.command) for result in results)
     bad = Counter(result.point.blow for result in results if result.faults)
     commands = sorted({command for _, command in tried})
-    lines = [f"seed {seed}, {ground}: {len(results)} points, {sum(bad.values())} with a fault", ""]
+    struck = sum(result.struck for result in results)
+    lines = [
+        f"seed {seed}, {ground}: {len(results)} points, {struck} struck in time, {sum(bad.values())} with a fault",
+        "",
+    ]
     lines += [f"| blow | {' | '.join(commands)} | faults |", f"|---|{'---|' * len(commands)}---|"]
     for blow in sorted({blow for blow, _ in tried}):
         cells = " | ".join(str(tried[blow, command]) for command in commands)

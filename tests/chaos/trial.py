@@ -26,10 +26,14 @@ SIGNALS = {
 
 @dataclass
 class Result:
-    """What became of a point: ``faults`` is empty where all was well; ``code`` is the struck command's exit code."""
+    """What became of a point: ``faults`` is empty where all was well.
+
+    ``code`` is the struck command's exit code. ``struck`` is false where it had ended before the blow could fall.
+    """
 
     point: Point
     at: str = ""
+    struck: bool = False
     code: int | None = None
     faults: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -41,7 +45,7 @@ def try_point(ground: Ground, point: Point) -> Result:
     command = COMMANDS[point.command]
     if command.from_up:
         _well(ground, result, "up")
-    result.code, result.at = _struck(ground, point)
+    result.code, result.at, result.struck = _struck(ground, point)
     if point.blow == "truncate-state":
         _truncate(ground, point.share)
     ground.revive()
@@ -62,8 +66,11 @@ def scan(ground: Ground) -> list[str]:
     return [*ground.lab.processes(), *ground.lab.files(), *ground.left()]
 
 
-def _struck(ground: Ground, point: Point) -> tuple[int, str]:
-    """Run the command until it has told so much, and strike; its exit code, and the line after which it was struck."""
+def _struck(ground: Ground, point: Point) -> tuple[int, str, bool]:
+    """Run the command until it has told so much, and strike.
+
+    Its exit code, the last line that it told before, and whether it was struck at all.
+    """
     process = subprocess.Popen(
         ground.lab.command(*COMMANDS[point.command].words),
         env=ground.lab.environment(),
@@ -77,17 +84,16 @@ def _struck(ground: Ground, point: Point) -> tuple[int, str]:
     watchdog = threading.Timer(PATIENCE, process.kill)
     watchdog.start()
     with process:
-        said = ""
+        said, struck = "", False
         for told, line in enumerate(process.stderr, 1):
             said = line.strip()
             if told >= max(1, round(point.moment * COMMANDS[point.command].lines)):
                 _strike(ground, point, process)
+                struck = True
                 break
-        else:
-            said = "it had ended before"
         process.stderr.read()
     watchdog.cancel()
-    return process.returncode, said
+    return process.returncode, said, struck
 
 
 def _strike(ground: Ground, point: Point, process: subprocess.Popen) -> None:

@@ -31,4 +31,5 @@ def ground(workshop: Path) -> Iterator[HostGround]:
 )
 def test_up_finishes_or_down_cleans(ground: HostGround, point: Point) -> None:
     result = try_point(ground, point)
+    assert result.struck, result
     assert result.faults == [], result

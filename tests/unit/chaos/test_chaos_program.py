@@ -24,9 +24,9 @@ def test_a_hundred_points_try_every_blow_and_every_command():
 
 
 def test_the_report_tells_every_fault_with_its_point():
-    results = [Result(draw(1, 1)), Result(draw(1, 2), "join c2", 137, ["left: state.json"])]
+    results = [Result(draw(1, 1)), Result(draw(1, 2), "join c2", True, 137, ["left: state.json"])]
     text = table(results, 1, "ssh")
-    assert "seed 1, ssh: 2 points, 1 with a fault" in text
+    assert "seed 1, ssh: 2 points, 1 struck in time, 1 with a fault" in text
     assert f"- {draw(1, 2)} (after 'join c2'): left: state.json" in text
     told = json.loads(json.dumps(document(results, 1, "ssh")))
     assert (told["points"], told["faults"], told["results"][1]["code"]) == (2, 1, 137)
