@@ -78,7 +78,7 @@ class Swarm(FakeSwarm):
         manager, *workers = self.engines
         self._do(manager, "/swarm/init", {"Spec": {"Labels": labels}})
         for worker in workers:
-            self._do(worker, "/swarm/join", {"JoinToken": "SWMTKN-worker"})
+            self._do(worker, "/swarm/join", {"JoinToken": self.swarm["JoinTokens"]["Worker"]})
         self._do(manager, "/services/create", _service(tasks, labels | {LAB: "mesh"}))
         self.by_node: dict[str, list[Raw]] = {}
         for task in self.tasks.values():
