@@ -16,11 +16,17 @@ from orchestrator.model.outcome import (
     UpOutcome,
     VerifyOutcome,
 )
-from orchestrator.model.snapshot import SnapshotSummary
+from orchestrator.model.snapshot import Export, SnapshotSummary
 from orchestrator.model.verdict import Verdict
 from orchestrator.report import documents
 from orchestrator.report.plan import render_down, render_plan, render_up
-from orchestrator.report.snapshots import render_restored, render_saved, render_snapshot, render_snapshots
+from orchestrator.report.snapshots import (
+    render_export,
+    render_restored,
+    render_saved,
+    render_snapshot,
+    render_snapshots,
+)
 from orchestrator.report.status import render_findings, render_images, render_status
 from orchestrator.report.verify import render_verify
 
@@ -99,4 +105,8 @@ RESTORED = Presentation[RestoreOutcome](
 SNAPSHOT_REMOVED = Presentation[str](
     text=lambda name, _journal, _width: [Text(f"removed {name}")],
     document=lambda name, _journal: {"removed": name},
+)
+EXPORTED = Presentation[Export](
+    text=lambda export, _journal, _width: render_export(export),
+    document=lambda export, _journal: documents.export_document(export),
 )

@@ -13,8 +13,9 @@ from orchestrator.cli.output import carry_out
 
 if TYPE_CHECKING:
     from orchestrator.model.outcome import RestoreOutcome
-    from orchestrator.model.snapshot import SnapshotSummary
+    from orchestrator.model.snapshot import Export, SnapshotSummary
     from orchestrator.runtime.context import Context
+    from orchestrator.runtime.snapshots import Snapshot
 
 snapshot_app = typer.Typer(
     help="Save whole running clusters (provider vm), list them, move them to other machines.",
@@ -62,12 +63,45 @@ def rm(name: NameArgument, output: OutputOption = Output.TEXT) -> None:
     from orchestrator.cli.presentations import SNAPSHOT_REMOVED
 
     def work(_context: Context) -> str:
-        from orchestrator.runtime.snapshots import remove_snapshot
+        from orchestrator.usecases.snapshot import remove
 
-        remove_snapshot(name)
+        remove(name)
         return name
 
     carry_out(work, SNAPSHOT_REMOVED, output)
+
+
+@snapshot_app.command("export")
+def export(
+    name: NameArgument,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write (mode 0600); it must not exist.")],
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Write a snapshot into one compressed file. All keys and secrets of the cluster are in it."""
+    from orchestrator.cli.presentations import EXPORTED
+
+    def work(context: Context) -> Export:
+        from orchestrator.usecases.moving import export as carry
+
+        return carry(context, name, file)
+
+    carry_out(work, EXPORTED, output)
+
+
+@snapshot_app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `lab snapshot export` has written.")],
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Take a snapshot over from a file. It runs here with all that is in it: take none from strangers."""
+    from orchestrator.cli.presentations import SNAPSHOT
+
+    def work(context: Context) -> SnapshotSummary:
+        from orchestrator.usecases.moving import import_file
+
+        return _shown(context, import_file(context, file))
+
+    carry_out(work, SNAPSHOT, output)
 
 
 def restore(
@@ -116,13 +150,16 @@ def _save(context: Context, name: str, file: Path) -> SnapshotSummary:
 
 
 def _show(context: Context, name: str) -> SnapshotSummary:
-    from orchestrator.planning.snapshot import misfits
-    from orchestrator.providers import make_provider
-    from orchestrator.runtime.paths import state_dir
     from orchestrator.runtime.snapshots import load_snapshot
-    from orchestrator.usecases.snapshot import freezable, summary
 
-    snapshot = load_snapshot(name)
-    provider = make_provider(snapshot.state.inventory, state_dir(snapshot.state.name))
-    here = freezable(provider).surroundings(context, snapshot.machines)
+    return _shown(context, load_snapshot(name))
+
+
+def _shown(context: Context, snapshot: Snapshot) -> SnapshotSummary:
+    """A snapshot, and whether it fits this machine."""
+    from orchestrator.planning.snapshot import misfits
+    from orchestrator.usecases.moving import freezer_of
+    from orchestrator.usecases.snapshot import summary
+
+    here = freezer_of(snapshot).surroundings(context, snapshot.machines)
     return summary(snapshot, misfits(snapshot.machines, here))

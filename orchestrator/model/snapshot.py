@@ -60,7 +60,7 @@ class Health:
     """How well the cluster was when it was saved: a broken one is not expected to be whole when it comes back.
 
     ``ready`` are the host names of members that were ready. ``ways`` counts the ways to published ports that were
-    asked, ``silent`` holds the ids of those that did not answer. ``certificates_end`` is when the first swarm
+    asked, ``silent`` names those that did not answer. ``certificates_end`` is when the first swarm
     certificate of a node ends: from then on its nodes cannot be given the time of day.
     """
 
@@ -68,6 +68,16 @@ class Health:
     ways: int = 0
     silent: tuple[str, ...] = ()
     certificates_end: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Export:
+    """A snapshot that was written into a file: ``content`` bytes, compressed to ``size``."""
+
+    name: str
+    file: Path
+    content: int
+    size: int
 
 
 @dataclass(frozen=True)

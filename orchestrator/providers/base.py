@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -82,3 +82,9 @@ class Freezable(Protocol):
 
         To be called only where they fit: see :func:`orchestrator.planning.snapshot.misfits`.
         """
+
+    def foundation(self, saved: SavedMachines) -> Mapping[str, Path]:
+        """Files outside of the snapshot that the saved machines need on another machine, by relative name."""
+
+    def adopt(self, folder: Path, saved: SavedMachines) -> None:
+        """Take over from ``folder`` what :meth:`foundation` gave elsewhere, as far as it is missing here."""

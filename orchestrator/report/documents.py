@@ -21,7 +21,7 @@ from orchestrator.model.outcome import (
     VerifyOutcome,
 )
 from orchestrator.model.plan import Plan, Step
-from orchestrator.model.snapshot import SnapshotSummary
+from orchestrator.model.snapshot import Export, SnapshotSummary
 from orchestrator.report.journal import Journal
 
 Document = dict[str, Any]
@@ -137,6 +137,12 @@ def snapshots_document(snapshots: Sequence[SnapshotSummary]) -> Document:
 def snapshot_document(snapshot: SnapshotSummary, journal: Journal) -> Document:
     """The document of ``lab snapshot save``, ``show`` and ``import``."""
     return {**plain(snapshot), **_journal(journal)}
+
+
+def export_document(export: Export) -> Document:
+    """The document of ``lab snapshot export``."""
+    document: Document = plain(export)
+    return document
 
 
 def restore_document(outcome: RestoreOutcome, journal: Journal) -> Document:

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from orchestrator.model.outcome import RestoreOutcome
-from orchestrator.model.snapshot import Health, SnapshotSummary
+from orchestrator.model.snapshot import Export, Health, SnapshotSummary
 from orchestrator.report.journal import Journal
 from orchestrator.report.plan import phase_lines, render_routes
 from orchestrator.report.tables import simple_table
@@ -65,6 +65,12 @@ def render_restored(outcome: RestoreOutcome, journal: Journal) -> list[Renderabl
 
 def _clocks(end: datetime | None) -> str:
     return f"set to the time of day until {end:%Y-%m-%d}, when the swarm's certificates end" if end else "set"
+
+
+def render_export(export: Export) -> list[RenderableType]:
+    """What ``lab snapshot export`` has written."""
+    line = f"wrote {export.name} to {export.file}: {size(export.content)} as {size(export.size)}"
+    return [Text(line, style="bold green")]
 
 
 def health_words(health: Health) -> str:

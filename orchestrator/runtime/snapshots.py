@@ -179,19 +179,29 @@ def remove_snapshot(name: str) -> None:
 def digests(folder: Path, check: Callable[[], None]) -> tuple[SavedFile, ...]:
     """Size and digest of every file below ``folder`` but the manifest; ``check`` may raise to end it early."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
-    results = fan_out(paths, lambda path: _digest(folder, path, check))
+    return digests_of({str(path.relative_to(folder)): path for path in paths}, check)
+
+
+def digests_of(files: Mapping[str, Path], check: Callable[[], None]) -> tuple[SavedFile, ...]:
+    """Size and digest of files, under the names given."""
+    results = fan_out(list(files), lambda name: _digest(name, files[name], check))
     return tuple(result.get() for result in results)
 
 
 def require_whole(folder: Path, snapshot: Snapshot, check: Callable[[], None]) -> None:
     """Raise :class:`DamagedSnapshot` where a file is not as it was saved; ``check`` may raise to end it early."""
-    found = {file.path: file for file in digests(folder, check)}
-    wrong = [file.path for file in snapshot.files if found.get(file.path) != file]
+    wrong = changed(folder, snapshot.files, check)
     if wrong:
         raise _damaged(folder, f"not as they were saved: {', '.join(wrong)}")
 
 
-def _digest(folder: Path, path: Path, check: Callable[[], None]) -> SavedFile:
+def changed(folder: Path, files: Sequence[SavedFile], check: Callable[[], None]) -> list[str]:
+    """Which of the files below ``folder`` are missing or not as they were."""
+    found = {file.path: file for file in digests(folder, check)}
+    return [file.path for file in files if found.get(file.path) != file]
+
+
+def _digest(name: str, path: Path, check: Callable[[], None]) -> SavedFile:
     from xxhash import xxh3_128
 
     digest, size = xxh3_128(), 0
@@ -201,7 +211,7 @@ def _digest(folder: Path, path: Path, check: Callable[[], None]) -> SavedFile:
             check()
             digest.update(buffer[:count])
             size += count
-    return SavedFile(str(path.relative_to(folder)), size, digest.hexdigest())
+    return SavedFile(name, size, digest.hexdigest())
 
 
 def _folders() -> Sequence[Path]:

@@ -11,10 +11,12 @@ from pathlib import Path
 from orchestrator.errors import NodeError, RefusedError, UsageError
 from orchestrator.model.observed import ClusterView
 from orchestrator.model.outcome import RestoreOutcome, Route
+from orchestrator.model.probe import OPERATOR, Probe
 from orchestrator.model.snapshot import Health, SnapshotSummary
 from orchestrator.observe import observe
 from orchestrator.planning.snapshot import inventory_place, lab_places, misfits
 from orchestrator.providers.base import Freezable, Provider
+from orchestrator.providers.vm.foundation import prune
 from orchestrator.runtime.context import Context
 from orchestrator.runtime.retry import NotYet, until
 from orchestrator.runtime.snapshots import (
@@ -22,6 +24,7 @@ from orchestrator.runtime.snapshots import (
     appearing,
     digests,
     list_snapshots,
+    remove_snapshot,
     require_free,
     require_whole,
     snapshot_dir,
@@ -135,6 +138,12 @@ def moved(state: ClusterState, file: Path) -> ClusterState:
     )
 
 
+def remove(name: str) -> None:
+    """Delete a snapshot, and what came with it when it was imported. Raises :class:`UsageError` where there is none."""
+    remove_snapshot(name)
+    prune()
+
+
 def summaries() -> list[SnapshotSummary]:
     """Every snapshot there is; one that cannot be read with the reason."""
     return [
@@ -166,8 +175,14 @@ def _health(context: Context, provider: Provider, state: ClusterState, view: Clu
     routes = operator_routes(provider, state.inventory.nodes, view, state.name)
     probes = mesh_probes(state.name, state.inventory.nodes, view, routes, hosts)
     answered = {seen.probe for seen in run_probes(context, probes, hosts) if seen.outcome in ANSWERS}
-    silent = tuple(sorted({probe.id for probe in probes} - answered))
+    silent = tuple(sorted(_way(probe) for probe in probes if probe.id not in answered))
     return Health(_ready(view), len(probes), silent)
+
+
+def _way(probe: Probe) -> str:
+    """A way to a published port, in words that are the same after a restore; the operator's ports are not."""
+    address = "" if probe.vantage == OPERATOR else f" {probe.target.address}"
+    return f"{probe.service}:{probe.published} {probe.vantage} → {probe.target.entry}{address}"
 
 
 def _ready(view: ClusterView) -> tuple[str, ...]:
@@ -211,7 +226,7 @@ def _answer(
     with context.phase("answer", "Wait until the mesh answers") as phase:
         routes = operator_routes(provider, state.inventory.nodes, view, state.name)
         probes = mesh_probes(state.name, state.inventory.nodes, view, routes, hosts)
-        expected = [probe for probe in probes if probe.id not in health.silent]
+        expected = [probe for probe in probes if _way(probe) not in health.silent]
         due: Mapping[tuple[str, int], Mapping[str, int]] = {} if health.silent else tasks_due(view)
         wait_until_answering(context, hosts, expected, due)
         phase.summary = f"ways that answer: {len(expected)} of {len(probes)}" if probes else "nothing is published"

@@ -19,18 +19,18 @@ import hashlib
 import json
 import platform
 import shutil
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from orchestrator.errors import EnvironmentProblem, NodeError
+from orchestrator.errors import NodeError
 from orchestrator.model.inventory import Inventory, NodeConfig, VmShape
 from orchestrator.model.snapshot import SavedMachines, SavedNode, Surroundings
 from orchestrator.providers.vm import processes, running
 from orchestrator.providers.vm.accel import Accel, probe, qemu_version
-from orchestrator.providers.vm.golden import Golden, golden_id
+from orchestrator.providers.vm.foundation import copy_file, find_base, rebase, require_base
+from orchestrator.providers.vm.golden import Golden
 from orchestrator.providers.vm.image import NodeImage
 from orchestrator.providers.vm.lan import Lan
 from orchestrator.providers.vm.machine import DISK, LAN_DEVICE, UNPLUGGED, Boot, MachineSpec, command_line
@@ -39,7 +39,6 @@ from orchestrator.providers.vm.running import Running
 from orchestrator.runtime import paths
 from orchestrator.runtime.context import Context
 from orchestrator.runtime.fanout import fan_out
-from orchestrator.runtime.snapshots import bases_root
 
 MEMORY, IDENTITY, NODES = "memory", "identity.json", "nodes"
 KEYS = ("login_key", "login_key.pub", "known_hosts")
@@ -101,13 +100,10 @@ class Freezer:
         _everywhere(saved.nodes, lambda node: self._machine(node.name).run_on())
 
     def _stage(self, source: Path, node: SavedNode, target: Path) -> None:
-        base = find_base(node)
-        if base is None:
-            raise NodeError("the node image below the saved disk is gone", node=node.name, hint="nothing was touched")
+        base = require_base(node)
         paths.private_dir(target)
         copy_file(source / DISK, target / DISK)
-        if base != node.base:
-            rebase(target / DISK, base / DISK, "qcow2")
+        rebase(target / DISK, base / DISK, "qcow2")
         made = json.loads((source / IDENTITY).read_text()) | {"base": str(base)}
         paths.write_atomic(target / IDENTITY, json.dumps(made).encode())
         if node.unplugged:
@@ -167,30 +163,6 @@ def fingerprint(shape: VmShape, accel: str) -> str:
     arguments = command_line(MachineSpec("", shape, accel, Boot(here, here)))
     made_of = [*arguments, _processor() if accel == "kvm" else ""]
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
-
-
-def find_base(node: SavedNode) -> Path | None:
-    """The folder of the golden node below a saved disk: where it was, or where an import put it."""
-    for folder in (node.base, bases_root() / node.golden / "golden"):
-        if golden_id(folder) == node.golden:
-            return folder
-    return None
-
-
-def copy_file(source: Path, target: Path) -> None:
-    """Copy a disk; on file systems that can do it (btrfs, XFS) the copy shares the blocks of the original."""
-    _run(["cp", "--reflink=auto", "--sparse=auto", str(source), str(target)])
-
-
-def rebase(layer: Path, backing: Path, backing_format: str) -> None:
-    """Tell a layer where the very same disk below it lies now."""
-    _run(["qemu-img", "rebase", "-u", "-f", "qcow2", "-F", backing_format, "-b", str(backing), str(layer)])
-
-
-def _run(command: list[str]) -> None:
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise EnvironmentProblem(f"`{' '.join(command[:2])}` failed: {result.stderr.strip()}", hint="is the disk full?")
 
 
 def _save_all(context: Context, machines: Sequence[Running], folder: Path) -> None:

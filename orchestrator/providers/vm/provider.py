@@ -19,7 +19,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,7 @@ from orchestrator.model.snapshot import SavedMachines, Surroundings
 from orchestrator.providers.base import Machine, OperatorRoute
 from orchestrator.providers.vm import processes, running
 from orchestrator.providers.vm.files import READY
+from orchestrator.providers.vm.foundation import adopt, foundation_files
 from orchestrator.providers.vm.freezing import Freezer
 from orchestrator.providers.vm.golden import Golden, ensure_golden, golden_id, make_layer
 from orchestrator.providers.vm.identity import Identity, identity_script
@@ -139,6 +140,14 @@ class VmProvider:
         self._close_all()
         paths.private_dir(self._root)
         self._freezer.thaw(context, folder, saved)
+
+    def foundation(self, saved: SavedMachines) -> Mapping[str, Path]:
+        """Golden nodes and images below the saved disks; see :mod:`.foundation`."""
+        return foundation_files(saved.nodes)
+
+    def adopt(self, folder: Path, saved: SavedMachines) -> None:
+        """Keep golden nodes and images that came with an import and are not in the cache."""
+        adopt(folder, saved.nodes)
 
     def _link(self, name: str, *, up: bool) -> None:
         """A file remembers a cable that is out, so that :meth:`ensure` finds it after a crash."""
