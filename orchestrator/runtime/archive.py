@@ -17,6 +17,7 @@ from typing import IO, cast
 import zstandard
 
 from orchestrator.errors import EnvironmentProblem, UsageError
+from orchestrator.runtime.paths import private_dir
 
 LEVEL = 3
 """Zstandard's own default. Memory shrinks to about a third with it, and higher levels are slower than a network."""
@@ -133,7 +134,7 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, told: 
     if not member.isreg() or path.is_absolute() or ".." in path.parts:
         raise DamagedArchive(f"{member.name!r} has no place in an exported snapshot", hint="do not trust that file")
     target = folder / path
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_dir(target.parent)
     content = tar.extractfile(member)
     if content is None:
         raise tarfile.TarError(f"{member.name} has no content")

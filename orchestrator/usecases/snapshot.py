@@ -93,6 +93,8 @@ def restore(context: Context, snapshot: Snapshot, file: Path, provider: Provider
     """
     check(context, snapshot, provider)
     state = moved(snapshot.state, file)
+    if state.inventory.path != file.expanduser().absolute():
+        context.notice(f"the cluster {state.name} belongs to {state.inventory.path}: other commands find it with -i")
     save_state(state)  # before machines are made: `lab down` finds them after a crash at any point
     with context.phase("machines", "Put the saved machines in their place") as phase:
         freezable(provider).thaw(context, snapshot_dir(snapshot.name), snapshot.machines)

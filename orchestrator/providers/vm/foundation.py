@@ -19,7 +19,7 @@ from orchestrator.errors import EnvironmentProblem, NodeError
 from orchestrator.model.snapshot import SavedNode
 from orchestrator.providers.vm.golden import golden_id
 from orchestrator.providers.vm.machine import DISK
-from orchestrator.runtime.paths import state_root
+from orchestrator.runtime.paths import private_dir, state_root
 from orchestrator.runtime.snapshots import bases_root, list_snapshots
 
 GOLDEN = "golden"
@@ -63,7 +63,7 @@ def adopt(folder: Path, nodes: Iterable[SavedNode]) -> None:
         source, target = folder / node.golden, bases_root() / node.golden
         if find_base(node) is None and source.is_dir() and not target.exists():
             rebase(source / GOLDEN / DISK, target / "disk.raw", "raw")
-            target.parent.mkdir(mode=0o700, exist_ok=True)
+            private_dir(target.parent)
             source.rename(target)
 
 

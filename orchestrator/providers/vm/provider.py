@@ -30,7 +30,7 @@ from orchestrator.model.snapshot import SavedMachines, Surroundings
 from orchestrator.providers.base import Machine, OperatorRoute
 from orchestrator.providers.vm import processes, running
 from orchestrator.providers.vm.files import READY
-from orchestrator.providers.vm.foundation import adopt, foundation_files
+from orchestrator.providers.vm.foundation import adopt, foundation_files, prune
 from orchestrator.providers.vm.freezing import Freezer
 from orchestrator.providers.vm.golden import Golden, ensure_golden, golden_id, make_layer
 from orchestrator.providers.vm.identity import Identity, identity_script
@@ -168,6 +168,7 @@ class VmProvider:
             with context.step("machines rm", f"end and delete {', '.join(removed) or 'what was begun'}"):
                 processes.end(found)
                 self._remove_files()
+        prune()
         return removed
 
     def _remove_files(self) -> None:
