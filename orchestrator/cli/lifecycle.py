@@ -104,7 +104,7 @@ def down(
     inventory: InventoryOption = DEFAULT_INVENTORY,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Take away exactly what `lab up` made."""
+    """Take away exactly what `lab up` made. Snapshots stay."""
     from orchestrator.cli.presentations import DOWN
 
     carry_out(lambda context: _down(context, inventory, name, labs or []), DOWN, output)

@@ -13,6 +13,7 @@ from orchestrator.model.snapshot import Export, Health, SnapshotSummary
 from orchestrator.report.journal import Journal
 from orchestrator.report.plan import phase_lines, render_routes
 from orchestrator.report.tables import simple_table
+from orchestrator.report.words import count
 
 _NONE = "there is no snapshot; `lab snapshot save NAME` makes one of a running cluster"
 
@@ -23,7 +24,7 @@ def render_snapshots(snapshots: Sequence[SnapshotSummary]) -> list[RenderableTyp
         return [Text(_NONE)]
     table = simple_table("SNAPSHOT", "CLUSTER", "NODES", "SIZE", "SAVED", "LABS")
     for one in snapshots:
-        saved = one.created.astimezone().isoformat(sep=" ", timespec="seconds") if one.created else "–"
+        saved = one.created.astimezone().strftime("%Y-%m-%d %H:%M:%S") if one.created else "–"
         words = (one.cluster or "–", str(len(one.nodes)), size(one.size), saved, ", ".join(one.labs) or "–")
         table.add_row(one.name, *words, style="yellow" if one.problem else "")
     return [table, *(Text.assemble(("! ", "yellow"), one.problem) for one in snapshots if one.problem)]
@@ -33,7 +34,7 @@ def render_snapshot(one: SnapshotSummary) -> list[RenderableType]:
     """Everything that is known of one snapshot."""
     facts = {
         "cluster": one.cluster,
-        "saved": one.created.astimezone().isoformat(sep=" ", timespec="seconds") if one.created else "–",
+        "saved": one.created.astimezone().strftime("%Y-%m-%d %H:%M:%S") if one.created else "–",
         "size": size(one.size),
         "nodes": ", ".join(one.nodes),
         "labs": ", ".join(one.labs) or "none",
@@ -55,7 +56,7 @@ def render_saved(one: SnapshotSummary, journal: Journal) -> list[RenderableType]
 
 def render_restored(outcome: RestoreOutcome, journal: Journal) -> list[RenderableType]:
     """What ``lab restore`` brought back, and where to look now."""
-    when = outcome.created.astimezone().isoformat(sep=" ", timespec="seconds")
+    when = outcome.created.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     line = f"cluster {outcome.cluster} is as it was in {outcome.snapshot}, saved {when}"
     parts: list[RenderableType] = [*phase_lines(journal), *render_routes(outcome.routes), *_warning(outcome.health)]
     if not outcome.current:
@@ -77,7 +78,7 @@ def health_words(health: Health) -> str:
     """How the cluster was when it was saved."""
     answer = health.ways - len(health.silent)
     ways = f"{answer} of {health.ways} ways to published ports answered" if health.ways else "nothing was published"
-    return f"{len(health.ready)} members were ready, {ways}"
+    return f"{count(len(health.ready), 'member')} ready, {ways}"
 
 
 def size(number: int) -> str:
