@@ -96,7 +96,7 @@ def remove_images(context: Context) -> list[str]:
         return []
     needed = _below_snapshots()
     for folder, names in needed.items():
-        context.notice(f"kept {folder}: {', '.join(names)} stand on it; see `lab snapshot ls`")
+        context.notice(f"kept {folder}, on which stands: {', '.join(names)}")
     with building(context), context.step("image rm", "delete the node images"):
         removed = [info.path for info in list_images() if info.path not in needed]
         for folder in removed:
@@ -275,10 +275,11 @@ def build(context: Context, shape: VmShape, *, rebuild: bool) -> ImageInfo:
     from orchestrator.providers.vm.golden import ensure_golden
 
     old = image_for(shape.suite).folder
-    if rebuild and old in _below_snapshots():
+    needed = _below_snapshots()
+    if rebuild and old in needed:
         raise RefusedError(
-            f"{', '.join(_below_snapshots()[old])} stand on the node image that would be built anew",
-            hint="take them away first, or export them: see `lab snapshot --help`",
+            f"the node image cannot be built anew, for on it stands: {', '.join(needed[old])}",
+            hint="take it away first, or export it: lab snapshot --help",
         )
     with building(context):
         if rebuild and old.exists():
