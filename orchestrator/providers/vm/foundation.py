@@ -68,10 +68,13 @@ def adopt(folder: Path, nodes: Iterable[SavedNode]) -> None:
 
 
 def prune() -> None:
-    """Delete imported foundations on which neither a snapshot nor a machine stands."""
+    """Delete imported foundations on which neither a snapshot nor a machine stands; in doubt they stay."""
     needed = {node.golden for entry in list_snapshots() if entry.snapshot for node in entry.snapshot.machines.nodes}
-    for identity in state_root().glob("*/vm/nodes/*/identity.json"):
-        needed.add(json.loads(identity.read_text()).get("golden", ""))
+    try:
+        for identity in state_root().glob("*/vm/nodes/*/identity.json"):
+            needed.add(json.loads(identity.read_text()).get("golden", ""))
+    except (OSError, ValueError):
+        return
     for base in bases_root().glob("*"):
         if base.name not in needed:
             shutil.rmtree(base, ignore_errors=True)

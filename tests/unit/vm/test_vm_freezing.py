@@ -248,7 +248,9 @@ class TestFoundation:
         node.mkdir(parents=True)
         (node / "identity.json").write_text('{"golden": "gold"}')
         foundation.prune()
-        assert (bases_root() / "gold").exists()
+        (node / "identity.json").write_text("{")
+        foundation.prune()
+        assert (bases_root() / "gold").exists(), "in doubt it stays"
         (node / "identity.json").unlink()
         foundation.prune()
         assert not (bases_root() / "gold").exists()
