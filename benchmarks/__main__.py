@@ -35,6 +35,9 @@ def main(
         list[str] | None, typer.Argument(metavar="NAME", help=f"Which: {', '.join(GROUPS)}. Default: all but image.")
     ] = None,
     runs: Annotated[int, typer.Option("--runs", metavar="N", min=1, max=100, help="How often each is measured.")] = 3,
+    restores: Annotated[
+        int, typer.Option("--restores", metavar="N", min=1, max=1000, help="How often each snapshot is restored.")
+    ] = 3,
     image: Annotated[bool, typer.Option("--image", help="Measure building the node image too (minutes).")] = False,
     file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write all values there.", dir_okay=False)
@@ -44,7 +47,7 @@ def main(
     """Measure speed and size in a state folder of its own; nothing is left behind, also after Ctrl-C."""
     with reporting(Output.TEXT):
         wanted = chosen(names or [], image=image)
-        found, machine = run(lambda context: measure(context, wanted, runs), progress_sinks(Output.TEXT))
+        found, machine = run(lambda context: measure(context, wanted, runs, restores), progress_sinks(Output.TEXT))
         if file is not None:
             taken = datetime.now().astimezone().isoformat(timespec="seconds")
             file.write_text(json.dumps(document(found, machine, taken), indent=2, ensure_ascii=False) + "\n")
@@ -62,9 +65,11 @@ def chosen(names: Collection[str], *, image: bool) -> set[str]:
     return set(names or set(GROUPS) - {ASKED_FOR}) | ({ASKED_FOR} if image else set())
 
 
-def measure(context: Context, wanted: Collection[str], runs: int) -> tuple[list[Result], dict[str, str]]:
+def measure(
+    context: Context, wanted: Collection[str], runs: int, restores: int = 1
+) -> tuple[list[Result], dict[str, str]]:
     """Carry out the groups that are wanted, one running lab for as many as possible."""
-    with bench(context, runs) as work:
+    with bench(context, runs, restores) as work:
         if "cli" in wanted:
             commands.measure_start(work)
         if fanout.GROUP in wanted:

@@ -6,18 +6,18 @@ from collections.abc import Collection
 
 import psutil
 
-from benchmarks import baseline, byhand, loops
+from benchmarks import baseline, byhand, loops, snapshots
 from benchmarks.workspace import Bench, clear
 from orchestrator.providers.vm import processes
 from orchestrator.providers.vm.golden import Golden
 
-GROUPS = frozenset({"up", "noop", "verify", "checks", "memory"})
+GROUPS = frozenset({"up", "noop", "verify", "checks", "memory", "snapshot"})
 """The benchmarks that need a running lab."""
 
 
 def measure(bench: Bench, golden: Golden, wanted: Collection[str]) -> None:
     """One lab after the other, each serving all benchmarks that are wanted; by hand and by `lab` in turn."""
-    several = {"up", "noop"}.intersection(wanted)
+    several = {"up", "noop", "snapshot"}.intersection(wanted)
     for number in range(bench.runs if several else 1):
         if "up" in wanted and number % 2:
             _by_hand(bench, golden)
@@ -38,6 +38,8 @@ def _one_lab(bench: Bench, wanted: Collection[str], *, first: bool) -> None:
         byhand.measure(bench)
     if "memory" in wanted:
         _memory(bench)
+    if "snapshot" in wanted:
+        snapshots.measure(bench)
     bench.lab("down")
 
 

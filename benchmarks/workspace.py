@@ -32,6 +32,7 @@ class Bench:
     folder: Path
     inventory: Inventory
     runs: int
+    restores: int = 1
     samples: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     @property
@@ -63,11 +64,11 @@ class Bench:
 
 
 @contextmanager
-def bench(context: Context, runs: int) -> Iterator[Bench]:
+def bench(context: Context, runs: int, restores: int = 1) -> Iterator[Bench]:
     """A fresh place. At its end every process that names it is ended and it is deleted, whatever happened."""
     before = os.environ.get(paths.STATE_VARIABLE)
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    made = Bench(context, folder, load_inventory(INVENTORY, os.environ).value, runs)
+    made = Bench(context, folder, load_inventory(INVENTORY, os.environ).value, runs, restores)
     os.environ[paths.STATE_VARIABLE] = str(made.state)
     try:
         yield made

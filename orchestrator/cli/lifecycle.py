@@ -14,7 +14,14 @@ from orchestrator.cli.output import carry_out
 
 if TYPE_CHECKING:
     from orchestrator.model.inventory import Inventory
-    from orchestrator.model.outcome import DownOutcome, PlanOutcome, StatusOutcome, UpOutcome, VerifyOutcome
+    from orchestrator.model.outcome import (
+        DownOutcome,
+        PlanOutcome,
+        RestoreOutcome,
+        StatusOutcome,
+        UpOutcome,
+        VerifyOutcome,
+    )
     from orchestrator.providers.base import Provider
     from orchestrator.runtime.context import Context
     from orchestrator.usecases.locate import Existing, Wish
@@ -28,11 +35,16 @@ def up(
     plan: Annotated[
         bool, typer.Option("--plan", help="Only show what would be done; exit code 1 if it is anything.")
     ] = False,
+    snapshot: Annotated[
+        str, typer.Option("--from", metavar="NAME", help="Bring the cluster of a snapshot back, from nothing.")
+    ] = "",
     inventory: InventoryOption = DEFAULT_INVENTORY,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Bring the machines, the swarm and the labs up."""
-    if plan:
+    if snapshot:
+        _up_from(inventory, snapshot, output, alone=not (plan or labs))
+    elif plan:
         _plan(inventory, labs or [], output)
     else:
         _up(inventory, labs or [], output)
@@ -101,7 +113,7 @@ def down(
     inventory: InventoryOption = DEFAULT_INVENTORY,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Take away exactly what `lab up` made."""
+    """Take away exactly what `lab up` made. Snapshots stay."""
     from orchestrator.cli.presentations import DOWN
 
     carry_out(lambda context: _down(context, inventory, name, labs or []), DOWN, output)
@@ -144,6 +156,20 @@ def _up(file: Path, labs: list[str], output: Output) -> None:
             return carry(context, wish.inventory, wish.labs, _provider(wish.inventory, wish.subnets))
 
     carry_out(work, UP, output)
+
+
+def _up_from(file: Path, snapshot: str, output: Output, *, alone: bool) -> None:
+    from orchestrator.cli.presentations import RESTORED
+
+    def work(context: Context) -> RestoreOutcome:
+        from orchestrator.cli.snapshots import bring_back
+        from orchestrator.errors import UsageError
+
+        if not alone:
+            raise UsageError("--from brings back what was saved: it goes with neither labs nor --plan")
+        return bring_back(context, snapshot, file, replacing=False)
+
+    carry_out(work, RESTORED, output)
 
 
 def _down(context: Context, file: Path, name: str | None, labs: list[str]) -> DownOutcome:

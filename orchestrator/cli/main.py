@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from orchestrator import __version__
-from orchestrator.cli import catalogue, files, lifecycle, machine
+from orchestrator.cli import catalogue, files, lifecycle, machine, snapshots
 from orchestrator.cli.options import EarlyInventoryOption, EarlyOutputOption, Output
 from orchestrator.cli.output import reporting
 from orchestrator.errors import ExitCode
@@ -29,6 +29,7 @@ for command in (
     lifecycle.status,
     catalogue.labs,
     catalogue.checks,
+    snapshots.restore,
     machine.ssh,
     machine.doctor,
     files.init,
@@ -36,6 +37,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(machine.image_app, name="image")
+app.add_typer(snapshots.snapshot_app, name="snapshot")
 
 
 def _show_version(wanted: bool) -> None:

@@ -8,10 +8,25 @@ from orchestrator.cli.output import Presentation
 from orchestrator.errors import ExitCode
 from orchestrator.model.doctor import Finding
 from orchestrator.model.image import ImageInfo
-from orchestrator.model.outcome import DownOutcome, PlanOutcome, StatusOutcome, UpOutcome, VerifyOutcome
+from orchestrator.model.outcome import (
+    DownOutcome,
+    PlanOutcome,
+    RestoreOutcome,
+    StatusOutcome,
+    UpOutcome,
+    VerifyOutcome,
+)
+from orchestrator.model.snapshot import Export, SnapshotSummary
 from orchestrator.model.verdict import Verdict
 from orchestrator.report import documents
 from orchestrator.report.plan import render_down, render_plan, render_up
+from orchestrator.report.snapshots import (
+    render_export,
+    render_restored,
+    render_saved,
+    render_snapshot,
+    render_snapshots,
+)
 from orchestrator.report.status import render_findings, render_images, render_status
 from orchestrator.report.verify import render_verify
 
@@ -78,4 +93,27 @@ IMAGES = Presentation[list[ImageInfo]](
 IMAGES_REMOVED = Presentation[list[str]](
     text=lambda removed, _journal, _width: [Text(f"removed {name}") for name in removed] or [Text("nothing to remove")],
     document=lambda removed, _journal: {"removed": removed},
+)
+SNAPSHOTS = Presentation[list[SnapshotSummary]](
+    text=lambda snapshots, _journal, _width: render_snapshots(snapshots),
+    document=lambda snapshots, _journal: documents.snapshots_document(snapshots),
+)
+SNAPSHOT = Presentation[SnapshotSummary](
+    text=lambda snapshot, _journal, _width: render_snapshot(snapshot),
+    document=documents.snapshot_document,
+)
+SAVED = Presentation[SnapshotSummary](
+    text=lambda one, journal, _width: render_saved(one, journal), document=documents.snapshot_document
+)
+RESTORED = Presentation[RestoreOutcome](
+    text=lambda outcome, journal, _width: render_restored(outcome, journal),
+    document=documents.restore_document,
+)
+SNAPSHOT_REMOVED = Presentation[str](
+    text=lambda name, _journal, _width: [Text(f"removed {name}")],
+    document=lambda name, _journal: {"removed": name},
+)
+EXPORTED = Presentation[Export](
+    text=lambda export, _journal, _width: render_export(export),
+    document=lambda export, _journal: documents.export_document(export),
 )

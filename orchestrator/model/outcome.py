@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from orchestrator.model.plan import Deferral, Plan
 from orchestrator.model.probe import Observation
+from orchestrator.model.snapshot import Health
 from orchestrator.model.verdict import VerifyReport
 
 
@@ -60,6 +62,21 @@ class UpOutcome:
     def changed(self) -> bool:
         """Whether anything was changed at all."""
         return bool(self.machines or self.plan.steps)
+
+
+@dataclass(frozen=True)
+class RestoreOutcome:
+    """What ``lab restore`` brought back. ``current`` says whether the nodes have today's time, or that of the saving.
+
+    ``health`` is how the cluster was when it was saved, and is again.
+    """
+
+    cluster: str
+    snapshot: str
+    created: datetime
+    current: bool
+    routes: tuple[Route, ...]
+    health: Health
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from orchestrator.model.inventory import NodeConfig, SshAddress
+from orchestrator.model.snapshot import SavedMachines, Surroundings
 from orchestrator.runtime.context import Context
 from orchestrator.transport.base import Host
 
@@ -63,3 +65,26 @@ class Breakable(Protocol):
 
     def set_link(self, node: NodeConfig, *, up: bool) -> None:
         """Pull the cable of the cluster's network out of a running machine, or plug it in again."""
+
+
+@runtime_checkable
+class Freezable(Protocol):
+    """A provider of machines whose memory and disks can be saved while they run, and brought back later."""
+
+    def freeze(self, context: Context, folder: Path) -> SavedMachines:
+        """Save all machines into ``folder``, all stopped before any is saved. They run on, whatever happens."""
+
+    def surroundings(self, context: Context, saved: SavedMachines) -> Surroundings:
+        """What this machine offers to saved ones; changes nothing."""
+
+    def thaw(self, context: Context, folder: Path, saved: SavedMachines) -> None:
+        """Put the machines saved in ``folder`` in the place of those that exist, and let them run.
+
+        To be called only where they fit: see :func:`orchestrator.planning.snapshot.misfits`.
+        """
+
+    def foundation(self, saved: SavedMachines) -> Mapping[str, Path]:
+        """Files outside of the snapshot that the saved machines need on another machine, by relative name."""
+
+    def adopt(self, folder: Path, saved: SavedMachines) -> None:
+        """Take over from ``folder`` what :meth:`foundation` gave elsewhere, as far as it is missing here."""

@@ -12,8 +12,16 @@ from typing import Any
 from orchestrator.errors import ConfigError, LabError
 from orchestrator.model.doctor import Finding
 from orchestrator.model.image import ImageInfo
-from orchestrator.model.outcome import DownOutcome, PlanOutcome, StatusOutcome, UpOutcome, VerifyOutcome
+from orchestrator.model.outcome import (
+    DownOutcome,
+    PlanOutcome,
+    RestoreOutcome,
+    StatusOutcome,
+    UpOutcome,
+    VerifyOutcome,
+)
 from orchestrator.model.plan import Plan, Step
+from orchestrator.model.snapshot import Export, SnapshotSummary
 from orchestrator.report.journal import Journal
 
 Document = dict[str, Any]
@@ -135,6 +143,27 @@ def findings_document(findings: Sequence[Finding]) -> Document:
 def images_document(images: Sequence[ImageInfo]) -> Document:
     """The document of ``lab image ls`` and ``lab image build``."""
     return {"images": plain(images)}
+
+
+def snapshots_document(snapshots: Sequence[SnapshotSummary]) -> Document:
+    """The document of ``lab snapshot ls``."""
+    return {"snapshots": plain(snapshots)}
+
+
+def snapshot_document(snapshot: SnapshotSummary, journal: Journal) -> Document:
+    """The document of ``lab snapshot save``, ``show`` and ``import``."""
+    return {**plain(snapshot), **_journal(journal)}
+
+
+def export_document(export: Export) -> Document:
+    """The document of ``lab snapshot export``."""
+    document: Document = plain(export)
+    return document
+
+
+def restore_document(outcome: RestoreOutcome, journal: Journal) -> Document:
+    """The document of ``lab restore`` and ``lab up --from``."""
+    return {**plain(outcome), **_journal(journal)}
 
 
 def _plan(plan: Plan, step_seconds: Mapping[str, float]) -> Document:

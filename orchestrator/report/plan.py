@@ -64,7 +64,7 @@ def render_up(outcome: UpOutcome, journal: Journal) -> list[RenderableType]:
     """What ``lab up`` changed, how long the phases took, and where to look now."""
     lines = [_machine_line(MachineChange(name, "start")) for name in outcome.machines]
     lines += _plan_lines(outcome.plan, journal.step_seconds)
-    lines += _phase_lines(journal)
+    lines += phase_lines(journal)
     lines += render_routes(outcome.routes)
     lines += _left_lines(outcome.left)
     changes = len(outcome.machines) + len(outcome.plan.steps)
@@ -136,7 +136,8 @@ def _plan_lines(plan: Plan, step_seconds: Mapping[str, float]) -> list[Text]:
     return lines
 
 
-def _phase_lines(journal: Journal) -> list[Text]:
+def phase_lines(journal: Journal) -> list[Text]:
+    """How long each phase took, in one line."""
     if not journal.phases:
         return []
     parts = ", ".join(f"{record.phase} {seconds(record.seconds)}" for record in journal.phases)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from orchestrator.errors import EnvironmentProblem
+from orchestrator.errors import EnvironmentProblem, RefusedError
 from orchestrator.images.debian import RootTar, build_tar, run_told
 from orchestrator.model.image import ImageInfo
 from orchestrator.model.inventory import VmShape
@@ -31,6 +31,7 @@ from orchestrator.providers.vm.keys import KeyPair, new_key_pair
 from orchestrator.runtime import paths
 from orchestrator.runtime.context import Context, Progress
 from orchestrator.runtime.documents import UnusableDocument, read_document, write_document
+from orchestrator.runtime.snapshots import list_snapshots
 
 SCHEMA = 1
 """Of ``image.json``."""
@@ -94,14 +95,27 @@ def list_images() -> list[ImageInfo]:
 
 
 def remove_images(context: Context) -> list[str]:
-    """Delete all node images and what was made from them; says which."""
+    """Delete the node images and what was made from them, but for those on which snapshots stand; says which."""
     if not images_root().exists():
         return []
+    needed = _below_snapshots()
+    for folder, names in needed.items():
+        context.notice(f"kept {folder}, on which stands: {', '.join(names)}")
     with building(context), context.step("image rm", "delete the node images"):
-        removed = [info.path for info in list_images()]
+        removed = [info.path for info in list_images() if info.path not in needed]
         for folder in removed:
             _discard(folder)
     return [str(folder) for folder in removed]
+
+
+def _below_snapshots() -> dict[Path, list[str]]:
+    """Folders of images without which snapshots are worth nothing, and the names of those snapshots."""
+    needed: dict[Path, list[str]] = {}
+    for entry in list_snapshots():
+        for folder in {node.base.parent for node in entry.snapshot.machines.nodes} if entry.snapshot else ():
+            if folder.is_dir():
+                needed.setdefault(folder, []).append(f"snapshot {entry.name}")
+    return needed
 
 
 def _discard(folder: Path) -> None:
@@ -274,6 +288,12 @@ def build(context: Context, shape: VmShape, *, rebuild: bool) -> ImageInfo:
     from orchestrator.providers.vm.golden import ensure_golden
 
     old = image_for(shape.suite).folder
+    needed = _below_snapshots()
+    if rebuild and old in needed:
+        raise RefusedError(
+            f"the node image cannot be built anew, for on it stands: {', '.join(needed[old])}",
+            hint="take it away first, or export it: lab snapshot --help",
+        )
     with building(context):
         if rebuild and old.exists():
             _discard(old)

@@ -18,16 +18,19 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from orchestrator.errors import EnvironmentProblem, NodeError
 from orchestrator.model.inventory import Inventory, NodeConfig, SshAddress, VmShape
+from orchestrator.model.snapshot import SavedMachines, Surroundings
 from orchestrator.providers.base import Machine, OperatorRoute
 from orchestrator.providers.vm import processes, running
 from orchestrator.providers.vm.files import READY
+from orchestrator.providers.vm.foundation import adopt, foundation_files, prune
+from orchestrator.providers.vm.freezing import Freezer
 from orchestrator.providers.vm.golden import Golden, ensure_golden, golden_id, make_layer
 from orchestrator.providers.vm.identity import Identity, identity_script
 from orchestrator.providers.vm.image import NodeImage, clean_leftovers
@@ -123,6 +126,29 @@ class VmProvider:
         """Switch the link of the interface on the cluster LAN; the management interface keeps its own."""
         self._link(node.name, up=up)
 
+    def freeze(self, context: Context, folder: Path) -> SavedMachines:
+        """Save memory and disks of all machines; see :mod:`.freezing`."""
+        return self._freezer.freeze(context, folder)
+
+    def surroundings(self, context: Context, saved: SavedMachines) -> Surroundings:
+        """This machine's QEMU, accelerator, hardware of nodes and golden nodes."""
+        return self._freezer.surroundings(context, saved)
+
+    def thaw(self, context: Context, folder: Path, saved: SavedMachines) -> None:
+        """Replace the machines by saved ones; connections to the old ones are closed."""
+        self._check_path()
+        self._close_all()
+        paths.private_dir(self._root)
+        self._freezer.thaw(context, folder, saved)
+
+    def foundation(self, saved: SavedMachines) -> Mapping[str, Path]:
+        """Golden nodes and images below the saved disks; see :mod:`.foundation`."""
+        return foundation_files(saved.nodes)
+
+    def adopt(self, folder: Path, saved: SavedMachines) -> None:
+        """Keep golden nodes and images that came with an import and are not in the cache."""
+        adopt(folder, saved.nodes)
+
     def _link(self, name: str, *, up: bool) -> None:
         """A file remembers a cable that is out, so that :meth:`ensure` finds it after a crash."""
         note = self._folder(name) / UNPLUGGED
@@ -134,9 +160,7 @@ class VmProvider:
 
     def destroy(self, context: Context) -> Sequence[str]:
         """End every process of this cluster and delete its machines, whatever state they are in."""
-        for host in self._hosts.values():
-            host.close()
-        self._hosts.clear()
+        self._close_all()
         clean_leftovers()
         found = processes.find(f"{self._root}/")
         removed = sorted({Path(process.label).name for process in found} - {"switch"} | set(self._node_folders()))
@@ -144,6 +168,7 @@ class VmProvider:
             with context.step("machines rm", f"end and delete {', '.join(removed) or 'what was begun'}"):
                 processes.end(found)
                 self._remove_files()
+        prune()
         return removed
 
     def _remove_files(self) -> None:
@@ -247,6 +272,15 @@ class VmProvider:
     @cached_property
     def _lan(self) -> Lan:
         return lan_at(self._root / "switch")
+
+    @property
+    def _freezer(self) -> Freezer:
+        return Freezer(self._inventory, self._root, self._lan)
+
+    def _close_all(self) -> None:
+        for host in self._hosts.values():
+            host.close()
+        self._hosts.clear()
 
     def _ensure_login_key(self) -> None:
         if not (self._root / "login_key.pub").exists():

@@ -14,6 +14,7 @@ from orchestrator.errors import EnvironmentProblem
 from orchestrator.providers.vm import processes, qmp
 from orchestrator.providers.vm.files import MANAGEMENT_ADDRESS
 from orchestrator.providers.vm.machine import CONSOLE, LOG, SOCKET, MachineSpec, command_line
+from orchestrator.providers.vm.rescue import BUSY
 from orchestrator.providers.vm.sockets import listens
 from orchestrator.runtime.context import Context
 
@@ -22,6 +23,11 @@ _IGNORE_SHARED: qmp.Command = (
     "migrate-set-capabilities",
     {"capabilities": [{"capability": "x-ignore-shared", "state": True}]},
 )
+_WHOLE_MEMORY: qmp.Command = (
+    "migrate-set-capabilities",
+    {"capabilities": [{"capability": "x-ignore-shared", "state": False}]},
+)
+_AT_FULL_SPEED: qmp.Command = ("migrate-set-parameters", {"max-bandwidth": 1 << 40})
 _POLL = 0.02
 
 
@@ -83,6 +89,32 @@ class Running:
         self.ask(("quit", {}))
         _await_end(context, self)
 
+    def save_memory(self, context: Context, file: Path) -> None:
+        """Write all memory and the state of devices of the stopped machine to ``file``; it stays stopped.
+
+        Raises ``EnvironmentProblem`` where it cannot be written.
+        """
+        self.ask(_WHOLE_MEMORY, _AT_FULL_SPEED, ("migrate", {"uri": f"exec:cat > '{file}'"}))
+        end = self._await_migration(context)
+        if end.get("status") != "completed":
+            raise EnvironmentProblem(
+                f"the machine's memory cannot be saved: {end.get('error-desc') or end.get('status')}",
+                node=self.name,
+                details=processes.tail_of(self.folder / LOG),
+                hint=f"is there space for it below {file.parent}?",
+            )
+
+    def load(self, context: Context, file: Path) -> None:
+        """Load what :meth:`save_memory` wrote into a machine that was started for it; it stays stopped."""
+        self.ask(_WHOLE_MEMORY, ("migrate-incoming", {"uri": f"exec:cat '{file}'"}))
+        self._await_status(context, lambda status: status != "inmigrate")
+
+    def run_on(self) -> None:
+        """Let a stopped machine run, be its memory just saved, being saved, or none of it."""
+        self.ask(("migrate_cancel", {}))
+        self._await_migration(Context(lambda _event: None))
+        self.ask(("cont", {}))
+
     def ssh_port(self) -> int:
         """The port on loopback that leads to the machine's sshd."""
         return self.forwards()[22]
@@ -104,6 +136,14 @@ class Running:
                     f"QEMU does not forward a port to {port}: {str(complaint).strip()}", node=self.name
                 )
         return known[port]
+
+    def _await_migration(self, context: Context) -> dict[str, Any]:
+        """Wait until no migration is under way; what QEMU says of the last one."""
+        while True:
+            answer: dict[str, Any] = self.ask(("query-migrate", {}))[0]
+            if answer.get("status") not in BUSY:
+                return answer
+            context.wait(_POLL)
 
     def _await_status(self, context: Context, wanted: Callable[[str], bool]) -> None:
         for _ in range(3000):

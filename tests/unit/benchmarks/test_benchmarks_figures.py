@@ -68,10 +68,13 @@ def test_every_promise_has_its_aim():
         "noop": 0.15,
         "verify": 2.0,
         "checks": 0.1,
+        "snapshot save": 0.25,
+        "snapshot restore": 0.25,
+        "snapshot from": 0.25,
         "cli help": 0.4,
         "cli completion": 0.4,
         "memory": 3.5,
         "image": 180.0,
         **{f"growth of {what}, {measured}": 1.5 for what in ("observe", "verify") for measured in ("cpu", "memory")},
     }
-    assert set(GROUPS) == {"resume", "up", "noop", "verify", "checks", "cli", "memory", "image", "fanout"}
+    assert set(GROUPS) == {"resume", "up", "noop", "verify", "checks", "cli", "memory", "snapshot", "image", "fanout"}

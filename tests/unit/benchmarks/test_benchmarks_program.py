@@ -37,7 +37,18 @@ def context(events):
 
 def test_the_image_is_built_only_on_request():
     assert "image" not in chosen([], image=False)
-    assert chosen([], image=True) == {"resume", "up", "noop", "verify", "checks", "cli", "memory", "image", "fanout"}
+    assert chosen([], image=True) == {
+        "resume",
+        "up",
+        "noop",
+        "verify",
+        "checks",
+        "cli",
+        "memory",
+        "snapshot",
+        "image",
+        "fanout",
+    }
     assert chosen(["cli"], image=False) == {"cli"}
 
 

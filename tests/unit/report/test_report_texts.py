@@ -1,6 +1,7 @@
 """The texts that people read, compared with golden files."""
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from orchestrator.model.outcome import (
     MachineChange,
     NodeStatus,
     PlanOutcome,
+    RestoreOutcome,
     Route,
     ServiceStatus,
     StatusOutcome,
@@ -37,13 +39,34 @@ from orchestrator.model.plan import (
     UpdateNode,
 )
 from orchestrator.model.probe import OPERATOR, Answer, Observation, Outcome, Pairs, Sample
+from orchestrator.model.snapshot import Export, Health, SnapshotSummary
 from orchestrator.model.verdict import Cell, CheckResult, PortReport, Verdict, VerifyReport
 from orchestrator.report.journal import Journal
 from orchestrator.report.plan import render_down, render_plan, render_up
+from orchestrator.report.snapshots import (
+    render_export,
+    render_restored,
+    render_saved,
+    render_snapshot,
+    render_snapshots,
+)
 from orchestrator.report.status import render_findings, render_images, render_status
 from orchestrator.report.verify import render_verify
 from orchestrator.report.words import count, latency, seconds
 
+WHEN = datetime(2026, 11, 25, 12, 30)  # noqa: DTZ001 (local time, as it is shown)
+SNAPSHOT = SnapshotSummary(
+    "fresh",
+    "lab",
+    WHEN,
+    1548 << 20,
+    ("n1", "n2", "n3"),
+    ("ingress-mesh",),
+    ("26.1.5",),
+    "QEMU 7.2.22",
+    "tcg",
+    Health(("n1", "n2", "n3"), 12, (), WHEN),
+)
 PLAN = Plan(
     (
         Step("init", InitSwarm("n1", "a", "a", SwarmOptions(), {}), "initialise the swarm on n1", "n1 is in no swarm"),
@@ -288,3 +311,30 @@ def test_words():
     assert [seconds(value) for value in (0.04, 59.94, 60, 185.9)] == ["0.0 s", "59.9 s", "1 min 0 s", "3 min 5 s"]
     assert [latency(value) for value in (0.0008, 0.0123, 1.25)] == ["0.8 ms", "12 ms", "1.2 s"]
     assert [count(number, "step") for number in (0, 1, 2)] == ["0 steps", "1 step", "2 steps"]
+
+
+class TestSnapshots:
+    """What is told of snapshots."""
+
+    def test_list(self, golden):
+        gone = SnapshotSummary("old", problem="the snapshot old is damaged; snapshot.json cannot be read")
+        golden("snapshots", render_snapshots([SNAPSHOT, gone]), 100)
+
+    def test_no_list(self, golden):
+        golden("snapshots-none", render_snapshots([]), 100)
+
+    def test_one(self, golden):
+        misfits = ("it was saved by QEMU 7.2.22; here is QEMU 10.0.2",)
+        golden("snapshot", render_snapshot(replace(SNAPSHOT, misfits=misfits)), 100)
+
+    def test_saved(self, golden):
+        broken = Health(("n1",), 12, ("a_web:80 n1 → n2 192.0.2.2",))
+        golden("snapshot-saved", render_saved(replace(SNAPSHOT, health=broken), Journal()), 100)
+
+    def test_restored(self, golden):
+        route = Route("mesh_web", 8080, "n1", "127.0.0.1", 31080)
+        outcome = RestoreOutcome("lab", "fresh", WHEN, current=False, routes=(route,), health=SNAPSHOT.health)
+        golden("restored", render_restored(outcome, Journal()), 100)
+
+    def test_exported(self, golden):
+        golden("exported", render_export(Export("fresh", Path("fresh.lab"), 5 << 30, 600 << 20)), 100)

@@ -6,18 +6,24 @@ import stat
 import subprocess
 import sys
 import tarfile
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from vm_standins import Impatient
 
-from orchestrator.errors import EnvironmentProblem, Interrupted
-from orchestrator.model.inventory import VmShape
+from orchestrator.errors import EnvironmentProblem, Interrupted, RefusedError
+from orchestrator.model.inventory import Inventory, ProviderKind, VmShape
+from orchestrator.model.snapshot import Health, SavedMachines, SavedNode
 from orchestrator.providers.vm import golden as golden_module
 from orchestrator.providers.vm import image as images
 from orchestrator.providers.vm import processes
 from orchestrator.providers.vm.files import node_overlay
 from orchestrator.providers.vm.machine import Boot, MachineSpec, Memory, command_line
 from orchestrator.runtime import paths
+from orchestrator.runtime.context import Context
+from orchestrator.runtime.snapshots import Snapshot, appearing, remove_snapshot, write_manifest
+from orchestrator.runtime.state import ClusterState
 
 
 @pytest.fixture
@@ -213,3 +219,30 @@ def test_a_golden_node_made_anew_is_another(tmp_path):
     assert golden_module.golden_id(tmp_path) == ""
     (tmp_path / "golden.json").write_text('{"id": "abc"}')
     assert golden_module.golden_id(tmp_path) == "abc"
+
+
+class TestBelowSnapshots:
+    """Images on which snapshots stand."""
+
+    @pytest.fixture
+    def saved(self, image):
+        """The name of a snapshot whose disks stand on the image."""
+        nodes = (SavedNode("n1", "print", "gold", image / "golden-1"),)
+        when = datetime(2026, 11, 25, tzinfo=UTC)
+        state = ClusterState(Inventory("lab", Path("/x"), ProviderKind.VM, ()), when)
+        with appearing("one", "lab") as folder:
+            made = Snapshot("one", when, state, SavedMachines("QEMU", "tcg", nodes), {}, Health(), ())
+            write_manifest(folder, made)
+
+    def test_it_is_kept_and_the_person_is_told(self, image, saved):
+        events = []
+        assert images.remove_images(Context(events.append)) == []
+        assert image.exists()
+        assert any("on which stands: snapshot one" in getattr(event, "message", "") for event in events)
+        remove_snapshot("one")
+        assert images.remove_images(Context(events.append)) == [str(image)]
+
+    def test_it_is_not_replaced_by_a_new_one(self, context, image, saved):
+        with pytest.raises(RefusedError, match="on it stands: snapshot one"):
+            images.build(context, VmShape(suite="trixie"), rebuild=True)
+        assert image.exists()
