@@ -14,6 +14,7 @@ from orchestrator.model.doctor import Finding
 from orchestrator.model.image import ImageInfo
 from orchestrator.model.outcome import DownOutcome, PlanOutcome, StatusOutcome, UpOutcome, VerifyOutcome
 from orchestrator.model.plan import Plan, Step
+from orchestrator.model.trust import TrustOutcome
 from orchestrator.report.journal import Journal
 
 Document = dict[str, Any]
@@ -55,6 +56,11 @@ def _hidden(value: object) -> Any:  # noqa: ANN401 (as above)
     if isinstance(value, Mapping):
         return {str(key): HIDDEN for key in value}
     return plain(value) if isinstance(value, bytes) else HIDDEN
+
+
+def trust_document(outcome: TrustOutcome) -> Document:
+    """The document of ``lab trust``."""
+    return {"cluster": outcome.cluster, "keys": plain(outcome.keys), "advice": outcome.advice}
 
 
 def error_document(error: LabError) -> Document:

@@ -341,7 +341,7 @@ def test_a_host_that_cannot_be_asked_does_not_stop_the_others_being_judged():
     judgment = judge_preflight(inventory(2), {"n1": refused, "n2": facts(2, engine_rootless=True)})
     assert [one.node for one in judgment.failures] == ["n1", "n2"]
     assert str(judgment.failures[0]) == (
-        "n1: SSH login as admin at 192.168.90.11 port 22: connection refused; try it by hand: lab ssh n1"
+        "n1: SSH login as admin at 192.168.90.11: connection refused; try it by hand: lab ssh n1"
     )
 
 

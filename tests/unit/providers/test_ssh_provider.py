@@ -28,7 +28,7 @@ class Hosts:
         self.hosts = hosts
         self.opened: list[str] = []
 
-    def connect(self, address: SshAddress, *, name: str, timeout: float) -> Any:
+    def connect(self, context: Context, address: SshAddress, *, name: str, timeout: float) -> Any:
         self.opened.append(name)
         host = self.hosts[name]
         if isinstance(host, NodeError):
@@ -74,8 +74,9 @@ def test_the_preflight_changes_nothing(context):
     for host in hosts.hosts.values():
         assert isinstance(host, StandInHost)
         asked = {call for call in host.calls if not call.startswith("tcp ")}
-        assert asked == {f"run {['sh', '-c', SCRIPT]}", "GET /version", "GET /info"}
-        assert host.calls.count(f"run {['sh', '-c', SCRIPT]}") == 1
+        script = f"run {['sh', '-c', SCRIPT, 'sh', '/var/run/docker.sock']}"
+        assert asked == {script, "GET /version", "GET /info"}
+        assert host.calls.count(script) == 1
 
 
 def test_every_host_tries_the_swarm_ports_of_every_other(context):
@@ -114,7 +115,7 @@ def test_all_failures_of_all_hosts_come_at_once(context):
             "n1: TCP connection from n3 to 192.168.90.11 port 2377: no answer; let 2377/tcp through between all nodes "
             "(firewalls, security groups), and check advertise_addr"
         ),
-        "n2: SSH login as admin at 192.168.90.12 port 22: connection refused; is sshd running?",
+        "n2: SSH login as admin at 192.168.90.12: connection refused; is sshd running?",
         (
             "n3: networks of the host against the lab's subnet 192.168.0.0/16: overlaps 192.168.90.0/24 on eth0; "
             "choose another subnet"
@@ -150,10 +151,10 @@ def test_warnings_are_told_and_do_not_stop(context, events):
 def test_one_connection_stands_per_node_however_many_ask(context):
     hosts, both_inside = three_hosts(), Barrier(2)
 
-    def connect(address: SshAddress, *, name: str, timeout: float) -> Any:
+    def connect(context: Context, address: SshAddress, *, name: str, timeout: float) -> Any:
         with suppress(BrokenBarrierError):
             both_inside.wait(0.2)  # a second thread that came in here too would be met
-        return hosts.connect(address, name=name, timeout=timeout)
+        return hosts.connect(context, address, name=name, timeout=timeout)
 
     provider = SshProvider(inventory(), connect=connect)
     with ThreadPoolExecutor(2) as pool:
@@ -166,10 +167,10 @@ def test_a_slow_host_does_not_hold_up_another(context):
     hosts = three_hosts()
     n1_may_answer, original = Event(), hosts.connect
 
-    def connect(address: SshAddress, *, name: str, timeout: float) -> Any:
+    def connect(context: Context, address: SshAddress, *, name: str, timeout: float) -> Any:
         if name == "n1":
             assert n1_may_answer.wait(10)
-        return original(address, name=name, timeout=timeout)
+        return original(context, address, name=name, timeout=timeout)
 
     provider = SshProvider(inventory(), connect=connect)
     with ThreadPoolExecutor(1) as pool:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import docker.errors
 import pytest
+from sshd_support import as_user
 
 from orchestrator.errors import NodeError
 from orchestrator.transport.engine import agreed_version
@@ -19,7 +20,7 @@ DIAL = (
     f"#!{sys.executable} -IS\n"
     """
 import os, socket, sys, threading
-if sys.argv[1:] != ["system", "dial-stdio"]: sys.exit("docker: unknown command")
+if sys.argv[1:] != ["-H", "unix://" + {path!r}, "system", "dial-stdio"]: sys.exit("docker: unknown command")
 {refuse}
 sock = socket.socket(socket.AF_UNIX)
 sock.connect({path!r})
@@ -30,9 +31,17 @@ threading.Thread(target=up, daemon=True).start()
 while data := sock.recv(65536): os.write(1, data)
 """
 )
-SUDO = '#!/bin/sh\n[ "$1" = -n ] && shift\nAS_ROOT=yes exec "$@"\n'
+SUDO = '#!/bin/sh\n[ "$1" = -n ] && shift\n[ "$1" = -- ] && shift\nAS_ROOT=yes exec "$@"\n'
 DENIED = "if not os.environ.get('AS_ROOT'): sys.exit('permission denied while trying to connect to the Docker daemon')"
 DOWN = "sys.exit('Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?')"
+
+
+@pytest.fixture
+def own_host(sshd, engine_socket):
+    """A connection of the test's own, to a node whose engine listens in another place than usual."""
+    connection = connect(replace(sshd.address, docker_socket=engine_socket.path), name="n1")
+    yield connection
+    connection.close()
 
 
 @pytest.fixture
@@ -50,7 +59,7 @@ def fallback(make_sshd, engine_socket, tmp_path):
         server = make_sshd("AllowStreamLocalForwarding no", PATH=f"{programs}:/usr/bin:/bin")
         client = connect(server.address, name="n1")
         hosts.append(client)
-        return SshHost(client._client, name="n1", address=replace(client._address, user=user))
+        return as_user(client, user, engine_socket.path)
 
     yield make
     for host in hosts:
@@ -139,7 +148,7 @@ def test_where_docker_is_missing_it_is_told(fallback, engine_socket):
 
 
 def test_a_closed_connection_is_unreachable(sshd, engine_socket):
-    host = connect(sshd.address, name="n1")
+    host = connect(replace(sshd.address, docker_socket=engine_socket.path), name="n1")
     engine = host.engine()
     host.close()
     with (
