@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from host_standins import LISTENERS, StandInHost, info, inventory, output
 
-from orchestrator.errors import Interrupted, NodeError
+from orchestrator.errors import HostKeyChanged, Interrupted, NodeError
 from orchestrator.model.events import Notice
 from orchestrator.model.inventory import SshAddress
 from orchestrator.providers import make_provider
@@ -267,6 +267,25 @@ def test_a_forwarded_ssh_port_is_no_way_to_a_published_port(host, address):
     found = route(host, lambda _: address)
     assert (found.address, found.port) == ("", 0)
     assert found.absent == f"SSH reaches n1 through a port of this machine (root@{host}:31022)"
+
+
+def test_a_published_port_is_not_behind_a_jump_host():
+    node = replace(inventory().node("n1"), ssh=SshAddress("192.0.2.7", jump=("me@bastion.example",)))
+    found = provider_of(three_hosts()).operator_route(node, 8080)
+    assert found.absent == "SSH reaches n1 through bastion.example, which forwards nothing else"
+
+
+def test_a_changed_key_of_one_host_stops_the_preflight_of_all(context):
+    hosts = three_hosts(n2=HostKeyChanged("the host key has changed", node="n2", hint="compare"))
+    with pytest.raises(HostKeyChanged):
+        provider_of(hosts).ensure(context)
+
+
+def test_the_engine_s_socket_of_the_inventory_is_looked_at(context):
+    hosts, inv = three_hosts(), inventory()
+    first = replace(inv.nodes[0], ssh=replace(inv.nodes[0].ssh, docker_socket="/run/other.sock"))
+    SshProvider(replace(inv, nodes=(first, *inv.nodes[1:])), connect=hosts.connect).ensure(context)
+    assert f"run {['sh', '-c', SCRIPT, 'sh', '/run/other.sock']}" in hosts.hosts["n1"].calls
 
 
 def test_a_host_without_an_ipv4_address_is_out_of_the_operators_reach():

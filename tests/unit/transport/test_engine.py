@@ -14,6 +14,7 @@ from sshd_support import as_user
 from orchestrator.errors import NodeError
 from orchestrator.transport.engine import agreed_version
 from orchestrator.transport.engine_errors import engine_errors, hint_for, status_of
+from orchestrator.transport.secrets import Secrets
 from orchestrator.transport.ssh import SshHost, connect
 
 DIAL = (
@@ -51,15 +52,17 @@ def fallback(make_sshd, engine_socket, tmp_path):
     programs.mkdir()
     hosts = []
 
-    def make(refuse: str = "", user: str = "root", script: str = DIAL) -> SshHost:
-        for name, text in {"docker": script.format(path=engine_socket.path, refuse=refuse), "sudo": SUDO}.items():
+    def make(
+        refuse: str = "", user: str = "root", script: str = DIAL, sudo: str = SUDO, secrets: Secrets | None = None
+    ) -> SshHost:
+        for name, text in {"docker": script.format(path=engine_socket.path, refuse=refuse), "sudo": sudo}.items():
             if text:
                 (programs / name).write_text(text)
                 (programs / name).chmod(0o755)
         server = make_sshd("AllowStreamLocalForwarding no", PATH=f"{programs}:/usr/bin:/bin")
         client = connect(server.address, name="n1")
         hosts.append(client)
-        return as_user(client, user, engine_socket.path)
+        return as_user(client, user, engine_socket.path, secrets)
 
     yield make
     for host in hosts:
@@ -132,6 +135,32 @@ def test_where_forwarding_is_off_the_engine_is_dialled_by_command(fallback, engi
 
 def test_where_the_user_may_not_dial_sudo_does(fallback, engine_socket):
     assert fallback(DENIED, user="somebody").engine().info()["Name"] == "n1"
+
+
+ASKING_SUDO = """#!/bin/sh
+[ "$1" = -n ] && {{ echo "sudo: a password is required" >&2; exit 1; }}
+[ "$1 $2 $3 $5" = "-k -S -p --" ] || exit 9
+printf %s "$4" >&2
+read -r answer
+[ "$answer" = "{password}" ] || {{ printf %s "$4" >&2; read -r again; exit 1; }}
+shift 5
+AS_ROOT=yes exec "$@"
+"""
+
+
+def test_where_sudo_wants_a_password_it_is_asked_for_once(fallback, engine_socket):
+    questions = []
+    secrets = Secrets(lambda question: questions.append(question) or "c4nary")
+    host = fallback(DENIED, user="somebody", sudo=ASKING_SUDO.format(password="c4nary"), secrets=secrets)
+    assert host.engine().info()["Name"] == "n1"
+    assert host.engine().inspect_image("web:1")["Id"] == "sha256:aa"
+    assert len(questions) == 1
+
+
+def test_where_nobody_tells_the_password_the_engine_cannot_be_reached(fallback, engine_socket):
+    with pytest.raises(NodeError, match="nobody is there to ask") as caught:
+        fallback(DENIED, user="somebody", sudo=ASKING_SUDO.format(password="c4nary")).engine()
+    assert caught.value.kind == "auth"
 
 
 def test_where_the_engine_is_down_its_client_tells(fallback, engine_socket):
