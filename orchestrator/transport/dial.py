@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from orchestrator.errors import NodeError
 from orchestrator.transport.base import KINDS, ChannelFailed
+from orchestrator.transport.wire import close_quietly
 
 if TYPE_CHECKING:
     import paramiko
@@ -66,7 +67,7 @@ class Connection:
 
     def close(self) -> None:
         """May be called twice."""
-        self.sock.close()
+        close_quietly(self.sock)
         while self.closers:
             self.closers.pop()()
 

@@ -17,7 +17,7 @@ from orchestrator.transport.login import Session, log_in
 from orchestrator.transport.route import Route, plain
 from orchestrator.transport.secrets import Secrets
 from orchestrator.transport.sudo import Sudo, wants_password, without_password
-from orchestrator.transport.wire import BROKE, SILENT, Wire
+from orchestrator.transport.wire import BROKE, SILENT, Wire, close_quietly
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -277,7 +277,7 @@ def _errors_so_far(channel: paramiko.Channel) -> str:
 
 def _watchdog(seconds: float, channel: paramiko.Channel) -> threading.Timer:
     """Closes the channel when the time is up, which ends whatever anybody waits for on it."""
-    timer = threading.Timer(seconds, channel.close)
+    timer = threading.Timer(seconds, close_quietly, (channel,))
     timer.daemon = True
     timer.start()
     return timer

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import NodeError
 from orchestrator.transport.base import ChannelFailed, CommandResult
+from orchestrator.transport.wire import close_quietly
 
 if TYPE_CHECKING:
     import paramiko
@@ -106,7 +107,7 @@ class Sudo:
         """Whether sudo takes the password; what else it may refuse for is raised."""
         channel, said = self._begin(("true",), password, ASK_SECONDS)
         if channel is not None:
-            channel.close()
+            close_quietly(channel)
             return True
         if said:
             raise self.denied(said)
@@ -121,11 +122,11 @@ class Sudo:
         try:
             said = self._converse(channel, prompt, begun, password)
         except BaseException:
-            channel.close()
+            close_quietly(channel)
             raise
         if said is None:
             return channel, ""
-        channel.close()
+        close_quietly(channel)
         return None, said
 
     def _open(self, words: Sequence[str], timeout: float) -> paramiko.Channel:

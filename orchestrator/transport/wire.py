@@ -48,6 +48,12 @@ _TEXTS = {
 }
 
 
+def close_quietly(channel: paramiko.Channel | socket.socket) -> None:
+    """Close, whatever became of the connection meanwhile: paramiko would say goodbye over it, and raise."""
+    with suppress(OSError, EOFError, paramiko.SSHException):
+        channel.close()
+
+
 def silence_paramiko() -> None:
     """Keep paramiko's threads from writing to the terminal: what matters is raised to the caller."""
     logger = logging.getLogger("paramiko")

@@ -59,7 +59,7 @@ def test_a_killed_command_has_no_exit_code(host):
 FAKE_SUDO = """#!/bin/sh
 [ "$1 $2" = "-n --" ] || exit 9
 shift 2
-if [ "$1" = forbidden ]; then echo "sudo: a password is required" >&2; exit 1; fi
+if [ "$1" = forbidden ]; then echo "sudo: I'm sorry somebody. I'm afraid I can't do that" >&2; exit 1; fi
 AS_ROOT=yes exec "$@"
 """
 
@@ -86,7 +86,7 @@ def test_root_as_root_needs_no_sudo(with_sudo):
 
 
 def test_a_user_who_may_not_use_sudo_is_told(with_sudo):
-    with pytest.raises(NodeError, match="user somebody may not run commands as root: sudo: a password") as caught:
+    with pytest.raises(NodeError, match="user somebody may not run commands as root: sudo: I'm sorry") as caught:
         with_sudo.run(["forbidden"], root=True)
     assert caught.value.kind == "auth"
 
