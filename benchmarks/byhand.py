@@ -5,19 +5,18 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
-import paramiko
-
 from benchmarks.loops import REQUESTS, connected
 from benchmarks.workspace import Bench
 from orchestrator.errors import NodeError
 from orchestrator.providers import make_provider
 from orchestrator.runtime.paths import state_dir
+from orchestrator.transport.ssh import SshHost
 
 SERVICE = "ingress-mesh_web"
 PORT = 8080
 ADDRESS = '{{(index .NetworkSettings.Networks "ingress-mesh_mesh").IPAddress}}'
 
-Clients = Mapping[str, paramiko.SSHClient]
+Clients = Mapping[str, SshHost]
 
 
 def measure(bench: Bench) -> None:
@@ -48,17 +47,20 @@ def _ask_all(clients: Clients, entries: Sequence[str]) -> None:
                 _run(client, f"docker exec {container} wget -q -T 5 -O - http://{other}/")
 
 
-def _tasks(client: paramiko.SSHClient) -> Iterator[tuple[str, str]]:
+def _tasks(client: SshHost) -> Iterator[tuple[str, str]]:
     """Containers of the service on one node, each with its address on the overlay."""
     listed = _run(client, f"docker ps -q --filter label=com.docker.swarm.service.name={SERVICE}")
     for container in listed.split():
         yield container, _run(client, f"docker inspect -f {shlex.quote(ADDRESS)} {container}").strip()
 
 
-def _run(client: paramiko.SSHClient, line: str) -> str:
+def _run(client: SshHost, line: str) -> str:
     """What a command on a node prints. Raises ``NodeError`` where it fails: such a time would say nothing."""
-    _, out, err = client.exec_command(line, timeout=60)
-    text = out.read().decode()
-    if out.channel.recv_exit_status():
-        raise NodeError(f"`{line}` failed: {err.read().decode().strip()}", hint="run the benchmark again")
+    channel = client.wire.open_session(timeout=60)
+    channel.settimeout(60)
+    channel.exec_command(line)
+    text = channel.makefile("rb").read().decode()
+    if channel.recv_exit_status():
+        said = channel.makefile_stderr("rb").read().decode().strip()
+        raise NodeError(f"`{line}` failed: {said}", hint="run the benchmark again")
     return text

@@ -17,15 +17,14 @@ from orchestrator.observe import observe
 from orchestrator.planning.probes import plan_probes
 from orchestrator.providers import make_provider
 from orchestrator.runtime.paths import state_dir
-from orchestrator.transport.login import log_in
 from orchestrator.transport.probing import run_probes
-from orchestrator.transport.ssh import SshHost
+from orchestrator.transport.ssh import SshHost, connect
 
 REQUESTS = 20
 THREADS = 16
 """Requests at once on each connection, the same for both sides."""
 
-Clients = Mapping[str, paramiko.SSHClient]
+Clients = Mapping[str, SshHost]
 
 
 def measure(bench: Bench) -> None:
@@ -33,17 +32,16 @@ def measure(bench: Bench) -> None:
     provider = make_provider(bench.inventory, state_dir(bench.inventory.name))
     addresses = {node.name: provider.address(node) for node in bench.inventory.nodes}
     with connected(bench, addresses) as clients:
-        hosts = {name: SshHost(client, name=name, address=addresses[name]) for name, client in clients.items()}
-        view = observe(bench.context, hosts, ())
+        view = observe(bench.context, clients, ())
         probes = plan_probes(bench.inventory.name, bench.inventory.nodes, view, {}, requests=REQUESTS).probes
         targets = [(probe.vantage, probe.target) for probe in probes for _ in range(probe.count)]
-        _probe(bench, probes, hosts)
+        _probe(bench, probes, clients)
         _bare(clients, targets)
         for _ in range(bench.runs):
             with bench.timed("bare loop"):
                 _bare(clients, targets)
             with bench.timed("probes"):
-                _probe(bench, probes, hosts)
+                _probe(bench, probes, clients)
             with bench.timed("verify command"):
                 bench.lab("verify")
 
@@ -54,7 +52,7 @@ def connected(bench: Bench, addresses: Mapping[str, SshAddress]) -> Iterator[Cli
     with ExitStack() as stack:
         clients = {}
         for name, address in addresses.items():
-            client = log_in(address, name=name, timeout=20.0)
+            client = connect(address, name=name, timeout=20.0)
             stack.callback(client.close)
             stack.enter_context(bench.context.closing(client.close))
             clients[name] = client
@@ -78,9 +76,8 @@ def _bare(clients: Clients, targets: Sequence[tuple[str, Target]]) -> None:
         future.result()
 
 
-def _ask(client: paramiko.SSHClient, todo: deque[Target]) -> None:
-    transport = client.get_transport()
-    assert transport is not None  # noqa: S101 (connected)
+def _ask(client: SshHost, todo: deque[Target]) -> None:
+    transport: paramiko.Transport = client.wire
     with suppress(IndexError):
         while True:
             target = todo.popleft()

@@ -7,6 +7,7 @@
     │   └── ConfigError      (2) problems of a configuration file, all at once, with file and line
     ├── EnvironmentProblem   (4) this machine lacks something: a program, a right, space
     ├── NodeError            (4) a node, its sshd or its engine did not do what was asked
+    │   └── HostKeyChanged   (4) an sshd shows another key than the one we know: nothing goes on
     ├── RefusedError         (4) we will not do this, because something is in the way that is not ours
     ├── LockedError          (4) another process works on the same lab
     └── Interrupted        (130) Ctrl-C or SIGTERM
@@ -105,6 +106,13 @@ class NodeError(LabError):
     ) -> None:
         super().__init__(message, node=node, hint=hint, details=details)
         self.kind = kind
+
+
+class HostKeyChanged(NodeError):
+    """An sshd shows another host key than the one we know. Somebody may sit in between: no host is worked on."""
+
+    def __init__(self, message: str, *, node: str = "", hint: str = "") -> None:
+        super().__init__(message, node=node, hint=hint, kind="host-key")
 
 
 class RefusedError(LabError):

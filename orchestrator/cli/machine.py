@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-import shlex
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli.options import DEFAULT_INVENTORY, InventoryOption, Output, OutputOption
 from orchestrator.cli.output import carry_out, reporting
+from orchestrator.cli.ssh_command import ssh_argv
 from orchestrator.errors import EnvironmentProblem, UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from orchestrator.model.doctor import Finding
     from orchestrator.model.image import ImageInfo
-    from orchestrator.model.inventory import Inventory, NodeConfig, SshAddress, VmShape
+    from orchestrator.model.inventory import Inventory, NodeConfig, VmShape
     from orchestrator.runtime.context import Context
 
 image_app = typer.Typer(
@@ -39,32 +36,17 @@ def ssh(
     with reporting(Output.TEXT):
         from orchestrator.providers import make_provider
         from orchestrator.runtime.paths import state_dir
+        from orchestrator.transport.openssh import resolve
         from orchestrator.usecases.locate import require_existing
 
         wanted = require_existing(inventory, os.environ).inventory
         provider = make_provider(wanted, state_dir(wanted.name))
-        argv = ssh_argv(provider.address(_node(wanted, node)), command or [])
+        route = resolve(provider.address(_node(wanted, node)), name=node)
+        argv = ssh_argv(route, command or [])
         try:
             os.execvp(argv[0], argv)  # noqa: S606 (the person's own command line)
         except FileNotFoundError:
             raise _no_client() from None
-
-
-def ssh_argv(address: SshAddress, command: Sequence[str]) -> list[str]:
-    """The OpenSSH command line for a node: its own key and host key, no configuration file, nothing guessed.
-
-    One word is a line for the node's shell, as ``ssh`` takes it; several words arrive there as the same words.
-    """
-    argv = ["ssh", "-F", "none", "-p", str(address.port), "-o", "StrictHostKeyChecking=yes"]
-    if address.key is not None:
-        argv += ["-i", str(address.key), "-o", "IdentitiesOnly=yes"]
-    if address.known_hosts is not None:
-        argv += ["-o", f"UserKnownHostsFile={_quoted(address.known_hosts)}", "-o", "GlobalKnownHostsFile=none"]
-    if address.host_key_alias is not None:
-        argv += ["-o", f"HostKeyAlias={address.host_key_alias}"]
-    argv += ["-l", address.user, address.host]
-    line = command[0] if len(command) == 1 else shlex.join(command)
-    return [*argv, line] if line else argv
 
 
 def doctor(output: OutputOption = Output.TEXT) -> None:
@@ -141,11 +123,6 @@ def _node(inventory: Inventory, name: str) -> NodeConfig:
     except KeyError:
         known = ", ".join(node.name for node in inventory.nodes)
         raise UsageError(f"there is no node {name!r}", hint=f"the nodes are {known}") from None
-
-
-def _quoted(path: Path) -> str:
-    """A path as an option of OpenSSH takes it: blanks separate file names there, and ``%`` begins a token."""
-    return f'"{str(path).replace("%", "%%")}"'
 
 
 def _no_client() -> EnvironmentProblem:

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from orchestrator import __version__
-from orchestrator.cli import catalogue, files, lifecycle, machine, snapshots
+from orchestrator.cli import catalogue, files, lifecycle, machine, snapshots, trusting
 from orchestrator.cli.options import EarlyInventoryOption, EarlyOutputOption, Output
 from orchestrator.cli.output import reporting
 from orchestrator.errors import ExitCode
@@ -31,6 +31,7 @@ for command in (
     catalogue.checks,
     snapshots.restore,
     machine.ssh,
+    trusting.trust,
     machine.doctor,
     files.init,
     files.schema,

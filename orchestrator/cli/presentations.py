@@ -17,6 +17,7 @@ from orchestrator.model.outcome import (
     VerifyOutcome,
 )
 from orchestrator.model.snapshot import Export, SnapshotSummary
+from orchestrator.model.trust import KeyState, TrustOutcome
 from orchestrator.model.verdict import Verdict
 from orchestrator.report import documents
 from orchestrator.report.plan import render_down, render_plan, render_up
@@ -28,6 +29,7 @@ from orchestrator.report.snapshots import (
     render_snapshots,
 )
 from orchestrator.report.status import render_findings, render_images, render_status
+from orchestrator.report.trust import render_trust
 from orchestrator.report.verify import render_verify
 
 VERDICTS = {
@@ -51,6 +53,13 @@ def _up_code(outcome: UpOutcome) -> ExitCode:
 
 def _down_code(outcome: DownOutcome) -> ExitCode:
     return ExitCode.ENVIRONMENT if outcome.left else ExitCode.OK
+
+
+def _trust_code(outcome: TrustOutcome) -> ExitCode:
+    states = {key.state for key in outcome.keys}
+    if KeyState.UNREACHABLE in states:
+        return ExitCode.ENVIRONMENT
+    return ExitCode.FAILED if KeyState.NEW in states else ExitCode.OK
 
 
 def _findings_code(findings: list[Finding]) -> ExitCode:
@@ -80,6 +89,11 @@ DOWN = Presentation[DownOutcome](
 STATUS = Presentation[StatusOutcome](
     text=lambda outcome, _journal, _width: render_status(outcome),
     document=lambda outcome, _journal: documents.status_document(outcome),
+)
+TRUST = Presentation[TrustOutcome](
+    text=lambda outcome, _journal, _width: render_trust(outcome),
+    document=lambda outcome, _journal: documents.trust_document(outcome),
+    exit_code=_trust_code,
 )
 DOCTOR = Presentation[list[Finding]](
     text=lambda findings, _journal, _width: render_findings(findings),

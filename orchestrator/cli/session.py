@@ -18,6 +18,7 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Generic, TypeVar
 
+from orchestrator.cli.prompt import answer
 from orchestrator.errors import ExitCode, Interrupted
 from orchestrator.model.events import Event, Notice
 from orchestrator.report.sinks import Sink
@@ -46,14 +47,36 @@ class _Signal:
     """A signal has arrived (the first one; the second never gets this far)."""
 
 
-Message = Event | _Signal | _Done[Value]
+class _Question:
+    """Something that a worker thread wants to know from the person; it waits for :attr:`answered`."""
+
+    def __init__(self, text: str, *, secret: bool) -> None:
+        self.text = text
+        self.secret = secret
+        self.answer: str | None = None
+        self.answered = threading.Event()
+
+
+Message = Event | _Signal | _Question | _Done[Value]
 
 
 def run(work: Callable[[Context], Value], sinks: Sequence[Sink]) -> Value:
     """Carry out ``work`` and return its value, or raise what it raised. Call it from the main thread."""
     # SimpleQueue, because a signal handler may put into it while the main thread is inside get().
     queue: SimpleQueue[Message[Value]] = SimpleQueue()
-    context = Context(queue.put)
+    stop = threading.Event()
+
+    def ask(question: str, *, secret: bool) -> str | None:
+        asked = _Question(question, secret=secret)
+        queue.put(asked)
+        asked.answered.wait()
+        return asked.answer
+
+    def signalled() -> None:
+        stop.set()
+        queue.put(_Signal())
+
+    context = Context(queue.put, ask)
 
     def worker() -> None:
         try:
@@ -62,9 +85,9 @@ def run(work: Callable[[Context], Value], sinks: Sequence[Sink]) -> Value:
             queue.put(_Done(error=error))
 
     try:
-        with _signals(lambda: queue.put(_Signal())):
+        with _signals(signalled):
             threading.Thread(target=worker, name="lab-work", daemon=True).start()
-            done = _drain(queue, context, sinks)
+            done = _drain(queue, context, sinks, stop.is_set)
     finally:
         for sink in sinks:
             sink.close()
@@ -73,7 +96,9 @@ def run(work: Callable[[Context], Value], sinks: Sequence[Sink]) -> Value:
     return done.value  # type: ignore[return-value]
 
 
-def _drain(queue: SimpleQueue[Message[Value]], context: Context, sinks: Sequence[Sink]) -> _Done[Value]:
+def _drain(
+    queue: SimpleQueue[Message[Value]], context: Context, sinks: Sequence[Sink], interrupted: Callable[[], bool]
+) -> _Done[Value]:
     """Feed the sinks until the worker is done, or until it had its grace after a signal."""
     deadline: float | None = None
     while True:
@@ -89,12 +114,28 @@ def _drain(queue: SimpleQueue[Message[Value]], context: Context, sinks: Sequence
             # What fails because we closed its connections did not fail of itself.
             stopped = deadline is not None and message.error is not None
             return _Done(error=Interrupted("interrupted")) if stopped else message
-        if isinstance(message, _Signal):
+        if isinstance(message, _Question):
+            _put(message, context, sinks, interrupted)
+        elif isinstance(message, _Signal):
             deadline = time.monotonic() + GRACE
             _feed(sinks, Notice("stopping … (again to leave at once)", level="warning"))
             context.cancel()
         else:
             _feed(sinks, message)
+
+
+def _put(question: _Question, context: Context, sinks: Sequence[Sink], interrupted: Callable[[], bool]) -> None:
+    """Ask the person while nothing else is drawn; a signal is an answer, too."""
+    for sink in sinks:
+        sink.pause()
+    try:
+        question.answer = answer(question.text, secret=question.secret, stopped=interrupted, env=os.environ)
+    finally:
+        if interrupted():
+            context.cancelled.set()  # the worker must not take "no answer" for "nobody there"
+        question.answered.set()
+        for sink in sinks:
+            sink.resume()
 
 
 def _feed(sinks: Sequence[Sink], event: Event) -> None:

@@ -62,6 +62,12 @@ Network = Annotated[str, *checked(units.network, _NETWORK)]
 Address = Annotated[str, *checked(units.address, _ADDRESS)]
 Interface = Annotated[str, *checked(units.interface, {"type": "string"})]
 AddressOrInterface = Annotated[str, *checked(units.address_or_interface, {"type": "string"})]
+JumpHosts = Annotated[
+    str, *checked(units.jump_hosts, {"type": "string", "examples": ["bastion.example", "me@first:2222,second", "none"]})
+]
+HostPath = Annotated[
+    str, *checked(units.host_path, {"type": "string", "pattern": r"^/|\$", "examples": ["/run/docker-lab.sock"]})
+]
 Duration = Annotated[float, *checked(units.duration, _DURATION)]
 PositiveDuration = Annotated[float, *checked(units.positive_duration, _DURATION)]
 

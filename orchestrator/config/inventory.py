@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.config.inventory_checks import check_inventory
-from orchestrator.config.inventory_paths import check_paths, known_hosts_of
+from orchestrator.config.inventory_paths import check_paths
 from orchestrator.config.inventory_schema import InventoryFile, Node, Ssh, Vm
 from orchestrator.config.inventory_settings import FIRST_HOST, effective
 from orchestrator.config.paths import absolute
@@ -16,6 +16,7 @@ from orchestrator.config.problems import Loaded
 from orchestrator.config.source import read_source
 from orchestrator.config.validation import validate
 from orchestrator.model.inventory import (
+    NO_CONFIG,
     Availability,
     Inventory,
     NodeConfig,
@@ -82,10 +83,25 @@ def _shape(vm: Vm) -> VmShape:
 
 
 def _ssh(ssh: Ssh, base: Path, env: Mapping[str, str]) -> SshAddress:
-    given = ssh.model_dump(exclude_none=True, include={"port", "user"})
+    given = ssh.model_dump(exclude_none=True, include={"port", "user", "docker_socket"})
     return SshAddress(
         host=ssh.host or "",  # never empty: check_inventory wants a host for every node
         key=absolute(ssh.key, base, env) if ssh.key else None,
-        known_hosts=known_hosts_of(ssh, base, env),
+        certificate=absolute(ssh.certificate, base, env) if ssh.certificate else None,
+        known_hosts=absolute(ssh.known_hosts, base, env) if ssh.known_hosts else None,
+        jump=_jump(ssh.jump),
+        config=_config(ssh.config, base, env),
         **given,
     )
+
+
+def _jump(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    return () if text == "none" else tuple(hop.strip() for hop in text.split(","))
+
+
+def _config(text: str | None, base: Path, env: Mapping[str, str]) -> str:
+    if text is None:
+        return ""
+    return NO_CONFIG if text == NO_CONFIG else str(absolute(text, base, env))

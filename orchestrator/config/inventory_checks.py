@@ -132,14 +132,14 @@ def _check_lan(checked: Inv) -> None:
 
 def _check_hosts(checked: Inv) -> None:
     file = checked.value
-    seen: dict[tuple[str, int], str] = {}
+    seen: dict[tuple[str, int, str | None], str] = {}
     for index, node in enumerate(_nodes(checked)):
         host = node.ssh.host if node.ssh else None
         if node.ssh is None or host is None:
-            if not ssh_incomplete(checked, index):
+            if not _ssh_incomplete(checked, index):
                 checked.error(("nodes", index), "ssh.host is missing; expected the address of the host")
             continue
-        place = (host, node.ssh.port or 22)
+        place = (host, node.ssh.port or 22, node.ssh.jump)  # networks behind two jump hosts may use equal addresses
         if place in seen:
             own = file.nodes[index].ssh
             loc: Loc = ("nodes", index, "ssh", "host") if own and own.host else ("nodes", index)
@@ -147,7 +147,7 @@ def _check_hosts(checked: Inv) -> None:
         seen.setdefault(place, node.name)
 
 
-def ssh_incomplete(checked: Inv, index: int) -> bool:
+def _ssh_incomplete(checked: Inv, index: int) -> bool:
     """Whether some SSH setting that holds for a node could not be read."""
     return checked.incomplete("defaults", "ssh") or checked.incomplete(*checked.in_file(("nodes", index, "ssh")))
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from orchestrator.config.inventory_checks import ssh_incomplete
 from orchestrator.config.inventory_schema import InventoryFile, NodeSettings, Ssh
-from orchestrator.config.inventory_settings import effective
 from orchestrator.config.paths import COMPOSE_NAMES, absolute, compose_files, unreadable
 from orchestrator.config.problems import Loc
 from orchestrator.config.validation import Checked
-from orchestrator.model.inventory import ProviderKind
+from orchestrator.model.inventory import NO_CONFIG, ProviderKind
 
-DEFAULT_KNOWN_HOSTS = "~/.ssh/known_hosts"
-
-
-def known_hosts_of(ssh: Ssh, base: Path, env: Mapping[str, str]) -> Path:
-    """The file in which the host's key stands."""
-    return absolute(ssh.known_hosts or DEFAULT_KNOWN_HOSTS, base, env)
+_PLAIN = re.compile(r"\w[\w.+-]*", re.ASCII)
+"""Names that mean nothing to OpenSSH but themselves: it takes blanks, quotes and % in a file's name for its own."""
 
 
 def check_paths(checked: Checked[InventoryFile], base: Path, env: Mapping[str, str]) -> None:
@@ -30,7 +25,6 @@ def check_paths(checked: Checked[InventoryFile], base: Path, env: Mapping[str, s
     _check_files(checked, ("defaults",), file.defaults, base, env)
     for index, node in enumerate(file.nodes):
         _check_files(checked, ("nodes", index), node, base, env)
-    _check_default_known_hosts(checked, absolute(DEFAULT_KNOWN_HOSTS, base, env))
 
 
 def _check_files(
@@ -39,7 +33,8 @@ def _check_files(
     given = settings.ssh or Ssh()
     for key, text, what in (
         ("key", given.key, "the private key"),
-        ("known_hosts", given.known_hosts, "a known_hosts file"),
+        ("certificate", given.certificate, "the certificate of a key (KEY-cert.pub)"),
+        ("config", given.config if given.config != NO_CONFIG else None, "a configuration file of OpenSSH, or none"),
     ):
         if not text:
             continue
@@ -48,24 +43,23 @@ def _check_files(
             checked.error((*loc, "ssh", key), f"{str(path)!r}: {problem}; expected {what}")
         elif key == "key" and path.suffix == ".pub":
             checked.error((*loc, "ssh", key), f"{text!r} is the public key; expected the private one beside it")
+    if given.known_hosts:
+        path = absolute(given.known_hosts, base, env)
+        if problem := _no_place(path):
+            checked.error(
+                (*loc, "ssh", "known_hosts"),
+                f"{str(path)!r}: {problem}; expected a known_hosts file, or a place for one (`lab trust` writes it)",
+            )
 
 
-def _check_default_known_hosts(checked: Checked[InventoryFile], path: Path) -> None:
-    """Report a missing default file once, at the first node that needs it."""
-    file = checked.value
-    needing = []
-    for index, node in enumerate(file.nodes):
-        settings = effective(file.defaults, node).ssh
-        if settings and not settings.known_hosts and not ssh_incomplete(checked, index):
-            needing.append(index)
-    problem = unreadable(path) if needing else ""
-    if problem:
-        names = ", ".join(file.nodes[index].name for index in needing)
-        checked.error(
-            ("nodes", needing[0]),
-            f"ssh.known_hosts is not given (for {names}), and the default {str(path)!r}: {problem}; "
-            "expected a file with the hosts' keys (ssh-keyscan writes one; compare the fingerprints)",
-        )
+def _no_place(path: Path) -> str:
+    """Why a file can neither be read nor made; "" where it can. One that is not there yet must have a plain name."""
+    try:
+        if _PLAIN.fullmatch(path.name) and path.parent.is_dir() and not path.exists():
+            return ""
+    except (OSError, ValueError):
+        pass  # unreadable() finds the words
+    return unreadable(path)
 
 
 def _check_labs(checked: Checked[InventoryFile], base: Path, env: Mapping[str, str]) -> None:

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, Field
 from orchestrator.config.fields import (
     AddressOrInterface,
     GibiBytes,
+    HostPath,
+    JumpHosts,
     MebiBytes,
     Name,
     Network,
@@ -50,15 +52,38 @@ class Ssh(StrictModel):
     """How a host's sshd is reached; only with the provider `ssh`."""
 
     host: Name | None = Field(default=None, description="Address or name of the host. Required for every node.")
-    port: int | None = Field(default=None, ge=1, le=65535, description="TCP port of sshd. Default: 22.")
+    port: int | None = Field(
+        default=None, ge=1, le=65535, description="TCP port of sshd. Default: what ~/.ssh/config says, else 22."
+    )
     user: Name | None = Field(
-        default=None, description="Login name: root, a member of the group docker, or a user with sudo. Default: root."
+        default=None,
+        description="Login name: root, a member of the group docker, or a user with sudo. "
+        "Default: what ~/.ssh/config says, else root.",
     )
     key: Text | None = Field(
         default=None, description="Private key file, relative to this file. Default: the agent's and your usual keys."
     )
+    certificate: Text | None = Field(
+        default=None,
+        description="OpenSSH certificate of `key`, relative to this file. Default: KEY-cert.pub beside it.",
+    )
     known_hosts: Text | None = Field(
-        default=None, description="File with the host's key, relative to this file. Default: ~/.ssh/known_hosts."
+        default=None,
+        description="File with the keys of the host and of jump hosts, relative to this file; `lab trust` writes it. "
+        "Default: ~/.ssh/known_hosts.",
+    )
+    jump: JumpHosts | None = Field(
+        default=None,
+        description="Hosts on the way, as for ssh -J: user@host:port, several with commas, the nearest first; none for "
+        "a direct way. Default: what ~/.ssh/config says.",
+    )
+    config: Text | None = Field(
+        default=None,
+        description="Configuration file of OpenSSH, relative to this file; none for none. Default: ~/.ssh/config and "
+        "/etc/ssh/ssh_config.",
+    )
+    docker_socket: HostPath | None = Field(
+        default=None, description="UNIX socket of the engine on the host. Default: /var/run/docker.sock."
     )
 
 

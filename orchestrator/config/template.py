@@ -46,8 +46,10 @@ _SSH = """
 # Every node has these settings unless it has its own.
 defaults:
   ssh:
+    # What is not said here is what your ~/.ssh/config says; `lab trust` records the keys of the hosts.
     user: ${LAB_SSH_USER:-root} # root, a member of the group docker, or a user with sudo
-    port: 22
+    # port: 22
+    # jump: me@bastion.example # hosts on the way, as for ssh -J
     # key: ~/.ssh/id_ed25519 # default: the agent's and your usual keys
     # known_hosts: known_hosts # default: ~/.ssh/known_hosts
 

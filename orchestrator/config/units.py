@@ -14,7 +14,19 @@ _DURATION_PART = re.compile(r"([0-9.]+)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}")
+_HOST_PATH = re.compile(r"/[A-Za-z0-9_.@:+/-]+")
 _DOTTED_NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)*\.?")
+
+
+JUMP_HOST = re.compile(
+    r"(?:(?P<user>[A-Za-z0-9_.+$][A-Za-z0-9_.+$-]*)@)?"
+    r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?)\]|(?P<host>[A-Za-z0-9_.][A-Za-z0-9_.-]*))"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+)
+"""One host of ``ssh -J``. Nothing that a shell would take for anything but a word."""
+
+_LONGEST_HOP = 300
+"""Characters of user, name (RFC 1035: at most 253) and port."""
 
 
 def size(value: object, *, unit: str, least: int, most: int) -> int:
@@ -93,6 +105,28 @@ def address_or_interface(value: object) -> str:
         return str(found)
     if not isinstance(value, str) or not _INTERFACE.fullmatch(value):
         raise ValueError(f"{expected}, got {shown(value)}")
+    return value
+
+
+def jump_hosts(value: object) -> str:
+    """Hosts on the way to another one, as ``ssh -J`` takes them, or ``none``."""
+    expected = "expected hosts as for ssh -J ('bastion.example', 'me@first:2222,second', IPv6 as '[2001:db8::1]:22')"
+    for hop in value.split(",") if isinstance(value, str) else [value]:
+        match = JUMP_HOST.fullmatch(hop.strip()) if isinstance(hop, str) and len(hop) <= _LONGEST_HOP else None
+        if match is None or int(match["port"] or 22) not in range(1, 65536):
+            raise ValueError(f"{expected}, or 'none'; {shown(hop)} is no such host")
+    text = str(value)
+    if "none" in text.split(",") and text != "none":
+        raise ValueError(f"{expected}, or 'none' alone, got {shown(value)}")
+    return text
+
+
+def host_path(value: object) -> str:
+    """An absolute path of a UNIX socket on a host (unix(7): at most 107 bytes)."""
+    if not isinstance(value, str) or not _HOST_PATH.fullmatch(value) or ".." in value.split("/"):
+        raise ValueError(f"expected an absolute path such as '/run/docker.sock', got {shown(value)}")
+    if len(value.encode()) > 107:
+        raise ValueError(f"expected at most 107 bytes, which is what the name of a socket may have, got {shown(value)}")
     return value
 
 

@@ -33,20 +33,33 @@ class ProviderKind(StrEnum):
     SSH = "ssh"
 
 
+NO_CONFIG = "none"
+"""The word for "no configuration file of OpenSSH", as its own ``-F`` has it."""
+
+DOCKER_SOCKET = "/var/run/docker.sock"
+"""Where an engine listens unless its configuration says something else."""
+
+
 @dataclass(frozen=True)
 class SshAddress:
-    """How a node's sshd is reached.
+    """How a node's sshd is reached, as far as it is said; the rest is for OpenSSH's configuration to say.
 
-    ``host_key_alias`` is the name under which the host key stands in ``known_hosts``; ``None`` means
-    the host itself (``[host]:port`` unless the port is 22).
+    ``port`` and ``user`` are ``None`` where they are left to ``config``: "" for the files that ``ssh`` itself reads,
+    ``none`` for none, else the path of a file. ``jump`` are the hosts on the way, the first one first
+    (``user@host:port``); ``()`` for none, ``None`` for what ``config`` says. ``host_key_alias`` is the name under which
+    the host key stands in ``known_hosts``; ``None`` means the host itself (``[host]:port`` unless the port is 22).
     """
 
     host: str
-    port: int = 22
-    user: str = "root"
+    port: int | None = None
+    user: str | None = None
     key: Path | None = None
     known_hosts: Path | None = None
     host_key_alias: str | None = None
+    certificate: Path | None = None
+    jump: tuple[str, ...] | None = None
+    config: str = NO_CONFIG
+    docker_socket: str = DOCKER_SOCKET
 
 
 @dataclass(frozen=True)

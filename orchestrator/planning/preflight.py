@@ -67,7 +67,10 @@ def ports_between(target: NodeConfig) -> tuple[int, ...]:
 def _login(node: NodeConfig, problem: Problem) -> Complaint:
     """The host could not be asked at all."""
     ssh = node.ssh
-    asked = f"SSH login as {ssh.user} at {ssh.host} port {ssh.port}" if ssh else "SSH login"
+    asked = "SSH login"
+    if ssh is not None:
+        # What is not said here stands in ~/.ssh/config; the message names the place that was tried.
+        asked += (f" as {ssh.user}" if ssh.user else "") + f" at {ssh.host}" + (f" port {ssh.port}" if ssh.port else "")
     return Complaint(node.name, asked, problem.message, problem.hint or f"try it by hand: lab ssh {node.name}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 
-from orchestrator.model.inventory import Inventory, NodeConfig, Role
+from orchestrator.model.inventory import DOCKER_SOCKET, Inventory, NodeConfig, Role
 from orchestrator.model.observed import Problem, SwarmState
 from orchestrator.model.preflight import Complaint, EngineFacts, HostFacts
 
@@ -40,7 +40,7 @@ _IPROUTE = "install it: apt-get install iproute2"
 def judge_host(inventory: Inventory, node: NodeConfig, facts: HostFacts, subnets: Sequence[str]) -> list[Complaint]:
     """Everything that is wrong with one host by itself."""
     return [
-        *_engine(node.name, facts),
+        *_engine(node.name, facts, node.ssh.docker_socket if node.ssh else DOCKER_SOCKET),
         *_modules(node.name, facts),
         *_ports(inventory, node, facts),
         *_addresses(node, facts),
@@ -64,9 +64,9 @@ def cluster_address(node: NodeConfig, facts: HostFacts) -> str:
     return str(usable[0]) if usable else ""
 
 
-def _engine(node: str, facts: HostFacts) -> Iterator[Complaint]:
+def _engine(node: str, facts: HostFacts, socket: str) -> Iterator[Complaint]:
     if isinstance(facts.engine, Problem):
-        yield _no_engine(node, facts, facts.engine)
+        yield _no_engine(node, facts, facts.engine, socket)
         return
     engine = facts.engine
     if engine.product == "Podman Engine":
@@ -91,7 +91,7 @@ def _engine(node: str, facts: HostFacts) -> Iterator[Complaint]:
         )
 
 
-def _no_engine(node: str, facts: HostFacts, problem: Problem) -> Complaint:
+def _no_engine(node: str, facts: HostFacts, problem: Problem, socket: str) -> Complaint:
     """Why the engine does not answer, as far as a look at the host explains it."""
     docker = facts.docker
     if docker.rootless_socket and not docker.socket:
@@ -99,12 +99,12 @@ def _no_engine(node: str, facts: HostFacts, problem: Problem) -> Complaint:
     if not docker.socket and not docker.installed:
         return Complaint(node, "Docker", "not installed", "install it (Debian, Ubuntu: apt-get install docker.io)")
     if not docker.socket:
-        return Complaint(
-            node, "/var/run/docker.sock", "does not exist: Docker does not run", "start it: systemctl start docker"
-        )
-    if not docker.socket_usable and facts.rights == "none":
+        elsewhere = "" if socket == DOCKER_SOCKET else ", or correct ssh.docker_socket"
+        advice = f"start it: systemctl start docker{elsewhere}"
+        return Complaint(node, socket, "does not exist: Docker does not run", advice)
+    if not docker.socket_usable and facts.rights == "none" and problem.kind != "auth":
         advice = f"run there as root: usermod -aG docker {facts.user}; or allow {facts.user} sudo without a password"
-        return Complaint(node, "/var/run/docker.sock", f"the user {facts.user} may not use it", advice)
+        return Complaint(node, socket, f"the user {facts.user} may not use it", advice)
     return Complaint(node, "GET /info", problem.message, problem.hint or "look on the host: journalctl -u docker")
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from orchestrator.model.inventory import NodeConfig, SshAddress
 from orchestrator.model.snapshot import SavedMachines, Surroundings
 from orchestrator.runtime.context import Context
 from orchestrator.transport.base import Host
+from orchestrator.transport.route import Route
+
+if TYPE_CHECKING:
+    from paramiko import PKey
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,17 @@ class Provider(Protocol):
 
     def destroy(self, context: Context) -> Sequence[str]:
         """Take away everything :meth:`ensure` made (nothing, for hosts that exist); what was removed."""
+
+
+@runtime_checkable
+class Reaching(Protocol):
+    """What a provider of hosts that exist can tell of the ways to them, so that a person can trust their keys."""
+
+    def routes(self) -> Mapping[str, Route]:
+        """The way to every node, in the inventory's order. Raises ``ConfigError``, ``NodeError``."""
+
+    def shown_key(self, context: Context, route: Route, node: str) -> PKey:
+        """The host key that the last sshd of a way shows; those before it must be known. Raises ``NodeError``."""
 
 
 @runtime_checkable

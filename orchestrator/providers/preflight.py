@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.errors import NodeError
-from orchestrator.model.inventory import Inventory
+from orchestrator.model.inventory import DOCKER_SOCKET, Inventory
 from orchestrator.model.observed import Problem, SwarmState
 from orchestrator.model.preflight import (
     Clock,
@@ -55,8 +55,8 @@ section machine; cat /etc/machine-id
 section kernel; uname -r
 section docker
 if command -v dockerd || command -v docker; then echo installed; fi
-[ -S /var/run/docker.sock ] && echo socket
-[ -w /var/run/docker.sock ] && echo usable
+[ -S "$1" ] && echo socket
+[ -w "$1" ] && echo usable
 [ -S "/run/user/$(id -u)/docker.sock" ] && echo rootless
 section modules
 tree="/lib/modules/$(uname -r)"
@@ -77,7 +77,10 @@ section addresses; ip -j addr
 section routes; ip -j -4 route && ip -j -6 route
 exit 0
 """
-"""Prints sections, each begun by ``=== name``. Takes coreutils or busybox, iproute2, kmod: a minimal Debian server."""
+"""Is given the path of the engine's socket; prints sections, each begun by ``=== name``.
+
+It takes coreutils or busybox, iproute2, kmod: a minimal Debian server.
+"""
 
 _PROCESS = re.compile(r'users:\(\("([^"]+)",pid=(\d+)')
 
@@ -86,7 +89,7 @@ def gather(inventory: Inventory, hosts: Mapping[str, Host | Problem]) -> dict[st
     """The facts of every node, asked in parallel; a host that cannot be asked is a ``Problem``."""
     facts: dict[str, HostFacts | Problem] = {name: host for name, host in hosts.items() if isinstance(host, Problem)}
     connected = {name: host for name, host in hosts.items() if not isinstance(host, Problem)}
-    for result in fan_out(list(connected), lambda name: host_facts(connected[name])):
+    for result in fan_out(list(connected), lambda name: host_facts(connected[name], _socket(inventory, name))):
         facts[result.item] = result.get()
     asked = {name: found for name, found in facts.items() if isinstance(found, HostFacts)}
     for name, reach in _neighbours(inventory, connected, asked).items():
@@ -94,11 +97,16 @@ def gather(inventory: Inventory, hosts: Mapping[str, Host | Problem]) -> dict[st
     return facts
 
 
-def host_facts(host: Host, clock: Callable[[], float] = time.time) -> HostFacts | Problem:
+def _socket(inventory: Inventory, name: str) -> str:
+    ssh = inventory.node(name).ssh
+    return ssh.docker_socket if ssh else DOCKER_SOCKET
+
+
+def host_facts(host: Host, socket: str = DOCKER_SOCKET, clock: Callable[[], float] = time.time) -> HostFacts | Problem:
     """What one host and its engine say of themselves. ``clock`` tells the operator's time in Unix seconds."""
     try:
         asked = clock()
-        result = host.run(["sh", "-c", SCRIPT], timeout=SCRIPT_TIMEOUT)
+        result = host.run(["sh", "-c", SCRIPT, "sh", socket], timeout=SCRIPT_TIMEOUT)
         answered = clock()
         return parse_facts(result.stdout, asked=asked, answered=answered, engine=engine_facts(host))
     except NodeError as error:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 from threading import Lock
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from orchestrator.errors import NodeError
+from orchestrator.errors import HostKeyChanged, NodeError
 from orchestrator.model.inventory import Inventory, NodeConfig, SshAddress
 from orchestrator.model.observed import Problem
 from orchestrator.model.preflight import Judgment
@@ -18,18 +18,22 @@ from orchestrator.providers.base import Machine, OperatorRoute
 from orchestrator.runtime.context import Context
 from orchestrator.runtime.fanout import fan_out
 from orchestrator.runtime.limits import room_for
-from orchestrator.transport import ssh
 from orchestrator.transport.base import Host, problem_of
+from orchestrator.transport.gateway import Gateway
+from orchestrator.transport.route import Route
+
+if TYPE_CHECKING:
+    from paramiko import PKey
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds for TCP connection, key exchange and login together."""
+"""Seconds for each of the steps of a connection: look-up of the name, TCP connection, key exchange, login."""
 
 
 class Connect(Protocol):
     """Open an SSH connection; raises ``NodeError``."""
 
-    def __call__(self, address: SshAddress, *, name: str, timeout: float) -> Host:
-        """``name`` is the node's, ``timeout`` in seconds."""
+    def __call__(self, context: Context, address: SshAddress, *, name: str, timeout: float) -> Host:
+        """``name`` is the node's, ``timeout`` in seconds; ``context`` can ask the person for secrets."""
 
 
 def ipv4_address(host: str) -> str:
@@ -49,12 +53,13 @@ class SshProvider:
         inventory: Inventory,
         *,
         subnets: Sequence[str] = (),
-        connect: Connect = ssh.connect,
+        connect: Connect | None = None,
         resolve: Callable[[str], str] = ipv4_address,
     ) -> None:
+        self._gateway = Gateway()
         self._inventory = inventory
         self._subnets = tuple(subnets)
-        self._connect = connect
+        self._connect = connect or self._gateway.connect
         self._resolve = resolve
         self._connections: dict[str, Host] = {}
         self._locks = {node.name: Lock() for node in inventory.nodes}
@@ -69,6 +74,8 @@ class SshProvider:
         def attempt(node: NodeConfig) -> Host | Problem:
             try:
                 return self.connect(context, node)
+            except HostKeyChanged:
+                raise
             except NodeError as error:
                 return problem_of(error)
 
@@ -83,7 +90,7 @@ class SshProvider:
 
     def machines(self) -> Sequence[Machine]:
         """Every host is ``foreign``: it exists and is not ours. Nothing is asked of it here."""
-        return [Machine(node.name, "foreign", _where(self.address(node))) for node in self._inventory.nodes]
+        return [Machine(node.name, "foreign", _where(self.route(node))) for node in self._inventory.nodes]
 
     def address(self, node: NodeConfig) -> SshAddress:
         """How the node's sshd is reached: as the inventory says."""
@@ -92,6 +99,19 @@ class SshProvider:
                 f"{node.name} has no ssh address", node=node.name, hint="give nodes of provider ssh a key `ssh.host`"
             )
         return node.ssh
+
+    def route(self, node: NodeConfig) -> Route:
+        """The way to the node's sshd, with what OpenSSH's configuration says. Raises ``ConfigError``, ``NodeError``."""
+        return self._gateway.route(self.address(node), node.name)
+
+    def routes(self) -> Mapping[str, Route]:
+        """The way to every node, all looked up at once."""
+        found = fan_out(self._inventory.nodes, self.route)
+        return {result.item.name: result.get() for result in found}
+
+    def shown_key(self, context: Context, route: Route, node: str) -> PKey:
+        """The host key that the last sshd of a way shows."""
+        return self._gateway.shown_key(context, route, name=node, timeout=CONNECT_TIMEOUT)
 
     def connect(self, context: Context, node: NodeConfig) -> Host:
         """The connection that stands, or a new one where there is none or it died. Raises ``NodeError``."""
@@ -102,7 +122,7 @@ class SshProvider:
                 if standing.alive:
                     return standing
                 standing.close()
-            connection = self._connect(self.address(node), name=node.name, timeout=CONNECT_TIMEOUT)
+            connection = self._connect(context, self.address(node), name=node.name, timeout=CONNECT_TIMEOUT)
             self._connections[node.name] = connection
             return connection
 
@@ -111,15 +131,17 @@ class SshProvider:
 
         There is no such way where SSH goes to this machine itself: somebody forwards that one port to the host.
         """
-        ssh_address = self.address(node)
+        route = self.route(node)
+        if route.via or route.target.proxy_command:
+            through = route.via or "a ProxyCommand"
+            return OperatorRoute(absent=f"SSH reaches {node.name} through {through}, which forwards nothing else")
+        host = route.target.host
         try:
-            address = self._resolve(ssh_address.host)
+            address = self._resolve(host)
         except OSError as error:
-            return OperatorRoute(absent=f"{ssh_address.host} has no IPv4 address here: {error.strerror or error}")
+            return OperatorRoute(absent=f"{host} has no IPv4 address here: {error.strerror or error}")
         if ip_address(address).is_loopback:
-            return OperatorRoute(
-                absent=f"SSH reaches {node.name} through a port of this machine ({_where(ssh_address)})"
-            )
+            return OperatorRoute(absent=f"SSH reaches {node.name} through a port of this machine ({_where(route)})")
         return OperatorRoute(address=address, port=port)
 
     def destroy(self, context: Context) -> Sequence[str]:  # noqa: ARG002 (a provider's signature)
@@ -147,5 +169,8 @@ class SshProvider:
         )
 
 
-def _where(address: SshAddress) -> str:
-    return f"{address.user}@{address.host}:{address.port}"
+def _where(route: Route) -> str:
+    target = route.target
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    via = f" via {route.via}" if route.via else ""
+    return f"{target.user}@{host}:{target.port}{via}"

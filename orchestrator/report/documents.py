@@ -22,6 +22,7 @@ from orchestrator.model.outcome import (
 )
 from orchestrator.model.plan import Plan, Step
 from orchestrator.model.snapshot import Export, SnapshotSummary
+from orchestrator.model.trust import TrustOutcome
 from orchestrator.report.journal import Journal
 
 Document = dict[str, Any]
@@ -63,6 +64,11 @@ def _hidden(value: object) -> Any:  # noqa: ANN401 (as above)
     if isinstance(value, Mapping):
         return {str(key): HIDDEN for key in value}
     return plain(value) if isinstance(value, bytes) else HIDDEN
+
+
+def trust_document(outcome: TrustOutcome) -> Document:
+    """The document of ``lab trust``."""
+    return {"cluster": outcome.cluster, "keys": plain(outcome.keys), "advice": outcome.advice}
 
 
 def error_document(error: LabError) -> Document:

@@ -45,5 +45,11 @@ class Journal:
     def tick(self) -> None:
         """Nothing changes with time alone."""
 
+    def pause(self) -> None:
+        """Nothing is shown."""
+
+    def resume(self) -> None:
+        """Nothing is shown."""
+
     def close(self) -> None:
         """Nothing to put back."""

@@ -65,6 +65,14 @@ class LiveSink:
         if self._live.is_started:
             self._live.refresh()
 
+    def pause(self) -> None:
+        """Remove the moving part, and show the cursor."""
+        self._live.stop()
+
+    def resume(self) -> None:
+        """Draw the moving part again."""
+        self._live.start()
+
     def close(self) -> None:
         """Remove the moving part and show the cursor again."""
         self._live.stop()

@@ -48,6 +48,12 @@ class PlainSink:
     def tick(self) -> None:
         """A log does not show the passing of time."""
 
+    def pause(self) -> None:
+        """Whole lines leave the terminal as a question wants it."""
+
+    def resume(self) -> None:
+        """Nothing was put away."""
+
     def close(self) -> None:
         """Nothing to put back."""
 

@@ -16,5 +16,11 @@ class Sink(Protocol):
     def tick(self) -> None:
         """Called several times a second while nothing happens, for what shows elapsed time."""
 
+    def pause(self) -> None:
+        """The terminal is wanted for a question: leave it alone until :meth:`resume`."""
+
+    def resume(self) -> None:
+        """The question is answered."""
+
     def close(self) -> None:
         """The run is over, or about to be left: put the terminal back as it was. May be called twice."""

@@ -38,11 +38,23 @@ class Phase:
         self.summary = ""
 
 
-class Context:
-    """Carries events out and cancellation in. All methods may be called from any thread."""
+class Asker(Protocol):
+    """Ask the person at the terminal."""
 
-    def __init__(self, sink: Callable[[Event], None]) -> None:
+    def __call__(self, question: str, *, secret: bool) -> str | None:
+        """The answer without its line end, not shown while typed if ``secret``; ``None`` where nobody can answer."""
+
+
+def _nobody(question: str, *, secret: bool) -> str | None:  # noqa: ARG001 (an Asker's signature)
+    return None
+
+
+class Context:
+    """Carries events and questions out, cancellation and answers in. All methods may be called from any thread."""
+
+    def __init__(self, sink: Callable[[Event], None], asker: Asker = _nobody) -> None:
         self._sink = sink
+        self._asker = asker
         self._lock = threading.Lock()
         self._closers: list[Callable[[], None]] = []
         self.cancelled = threading.Event()
@@ -54,6 +66,13 @@ class Context:
     def notice(self, message: str, *, level: str = "info", node: str = "") -> None:
         """Tell the person something (``level`` is ``info`` or ``warning``)."""
         self.emit(Notice(message, level, node))
+
+    def ask(self, question: str, *, secret: bool = False) -> str | None:
+        """Ask the person; ``None`` where nobody can answer. Raises ``Interrupted`` where they would rather stop."""
+        self.check()
+        answer = self._asker(question, secret=secret)
+        self.check()
+        return answer
 
     @contextmanager
     def phase(self, phase: str, title: str) -> Iterator[Phase]:

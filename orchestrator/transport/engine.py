@@ -21,20 +21,25 @@ from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
 from orchestrator.errors import NodeError
+from orchestrator.model.inventory import DOCKER_SOCKET
 from orchestrator.transport.base import ChannelFailed
 from orchestrator.transport.engine_errors import engine_errors, hint_for
+from orchestrator.transport.sudo import wants_password, without_password
 
 if TYPE_CHECKING:
     from paramiko import Channel
 
-SOCKET = "/var/run/docker.sock"
+    from orchestrator.transport.sudo import Sudo
+
+DIAL_SECONDS = 30.0
+"""How long sshd may take to start the command that dials the engine as root."""
+
 API_SECONDS = 60
 """How long an engine may stay silent within one call."""
 
 PREFERRED_API = "1.45"
 """The newest API this package was written against; an engine that dropped it is asked for its oldest."""
 
-_DIAL = ("docker", "system", "dial-stdio")
 _BLOCK = 262144
 
 
@@ -119,12 +124,21 @@ class Engine:
     """The engine of one node; hands each thread a client of its own."""
 
     def __init__(
-        self, node: str, open_socket: Callable[[str], Channel], open_command: CommandOpener, *, root: bool
+        self,
+        node: str,
+        open_socket: Callable[[str], Channel],
+        open_command: CommandOpener,
+        sudo: Sudo | None = None,
+        socket: str = DOCKER_SOCKET,
     ) -> None:
+        """``sudo`` is ``None`` for root, who needs none; ``socket`` is where the engine listens on the node."""
         self._node = node
         self._open_socket = open_socket
         self._open_command = open_command
-        self._root = root
+        self._sudo = sudo
+        self._socket = socket
+        elsewhere = () if socket == DOCKER_SOCKET else ("-H", f"unix://{socket}")
+        self._dial = ("docker", *elsewhere, "system", "dial-stdio")
         self._lock = threading.Lock()
         self._agreed: tuple[Callable[[], Channel], str] | None = None
         self._local = threading.local()
@@ -143,19 +157,31 @@ class Engine:
     def _find_way(self) -> tuple[Callable[[], Channel], str]:
         """The first way on which the engine tells its version. Raises ``NodeError`` with the last way's reason."""
         try:
-            return self._try(lambda: self._open_socket(SOCKET))
+            return self._try(lambda: self._open_socket(self._socket))
         except ChannelFailed as failure:
             if failure.kind in {"dead", "timeout"}:
-                with engine_errors(self._node, f"connect to {SOCKET}"):
+                with engine_errors(self._node, f"connect to {self._socket}"):
                     raise
-        words = self._why_not(_DIAL)
+        words = self._why_not(self._dial)
         if words is None:
-            return self._try(lambda: self._open_command(_DIAL))
-        if "permission denied" in words.lower() and not self._root:
-            elevated = ("sudo", "-n", *_DIAL)
-            if self._why_not(elevated) is None:
-                return self._try(lambda: self._open_command(elevated))
-        raise NodeError(f"the engine cannot be reached: {words}", node=self._node, hint=hint_for(words))
+            return self._try(lambda: self._open_command(self._dial))
+        if "permission denied" in words.lower() and self._sudo is not None:
+            return self._by_sudo(self._sudo, words)
+        raise self._unreachable(words)
+
+    def _by_sudo(self, sudo: Sudo, words: str) -> tuple[Callable[[], Channel], str]:
+        """As root, with the password where sudo wants one. ``words`` is why it does not go without."""
+        elevated = without_password(self._dial)
+        refusal = self._why_not(elevated)
+        if refusal is None:
+            return self._try(lambda: self._open_command(elevated))
+        if not wants_password(refusal):
+            raise self._unreachable(f"{words}; and {refusal}")
+        sudo.unlock()
+        return self._try(lambda: sudo.start(self._dial, DIAL_SECONDS))
+
+    def _unreachable(self, words: str) -> NodeError:
+        return NodeError(f"the engine cannot be reached: {words}", node=self._node, hint=hint_for(words))
 
     def _try(self, open_channel: Callable[[], Channel]) -> tuple[Callable[[], Channel], str]:
         adapter = ChannelAdapter(open_channel)

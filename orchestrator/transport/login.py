@@ -1,301 +1,318 @@
-"""From an address to an authenticated SSH connection, and what each way to fail means for a person."""
+"""From a hop to an authenticated SSH connection, and what each way to fail means for a person."""
 
 from __future__ import annotations
 
-import getpass
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 import paramiko
-from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
-from paramiko.pkey import UnknownKeyType
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity.wait import wait_random
 
 from orchestrator.errors import NodeError
+from orchestrator.transport import host_keys
+from orchestrator.transport.dial import Attempt, Connection, by_channel, by_command, by_tcp
 from orchestrator.transport.handshakes import handshake
+from orchestrator.transport.identities import Offer, agent_keys, expiry, make_ready, offers
+from orchestrator.transport.secrets import Secrets
 from orchestrator.transport.wire import Wire, silence_paramiko
 
 if TYPE_CHECKING:
-    from orchestrator.model.inventory import SshAddress
+    from orchestrator.transport.route import Hop
+
+Value = TypeVar("Value")
 
 KEEPALIVE_SECONDS = 15
-USER_TIMEOUT_MS = 20_000
-"""How long sent data may stay unacknowledged before the kernel gives the connection up (tcp(7))."""
+
+ATTEMPTS = 3
+"""How often a login is tried where an sshd hangs up because too many log in at once. Nothing else is tried again:
+a host that is silent stays silent, and each try counts towards a ban."""
+
+_PAUSE = (0.3, 1.5)
+"""Seconds between two tries; by chance, so that those who were turned away together do not come back together."""
+
+# What OpenSSH says in place of its greeting (sshd.c, drop_connection).
+_CROWDED = "Exceeded MaxStartups"
+_BANNED = "Not allowed at this time"
+
+_SHOWN = 4
+"""Keys that an error names."""
+
+
+class _Crowded(NodeError):
+    """The sshd hung up before it said who it is: too many at once, as a rule."""
+
+
+@dataclass
+class Session:
+    """An authenticated connection, and what carries it."""
+
+    wire: Wire
+    connection: Connection
+
+    def close(self) -> None:
+        """May be called twice."""
+        self.wire.close()
+        self.connection.close()
 
 
 def log_in(
-    address: SshAddress, *, name: str, timeout: float, over: paramiko.Channel | None = None
-) -> paramiko.SSHClient:
-    """Connect, check the host key, authenticate. ``timeout`` (seconds) bounds each of the three.
+    hop: Hop,
+    *,
+    name: str,
+    timeout: float,
+    secrets: Secrets | None = None,
+    through: Wire | None = None,
+    via: str = "",
+    over: paramiko.Channel | None = None,
+    wait: Callable[[float], None] = time.sleep,
+) -> Session:
+    """Connect, check the host key, authenticate. ``timeout`` (seconds) bounds each of the steps.
 
-    ``over`` is a channel at whose other end an sshd of the same host speaks already, in place of a connection.
-    Raises ``NodeError`` that says which of them failed, and why.
+    ``through`` is the connection to the last jump host, ``via`` its name; ``over`` is a channel at whose other end an
+    sshd of the same host speaks already, in place of a connection. Raises ``NodeError`` that says which step failed,
+    and why; ``HostKeyChanged`` where the host is not the one we know.
     """
     silence_paramiko()
-    key = _private_key(address, name)
-    client = paramiko.SSHClient()
-    known_hosts = _load_host_keys(client, address, name)
-    client.set_missing_host_key_policy(_Unknown(address, name, known_hosts))
-    # A login over a channel is one more on the sshd that serves it, which has let us in already.
-    turn = nullcontext() if over else handshake(address.host, address.port)
-    with turn, _explained(address, name, known_hosts, timeout):
-        sock = over or _dial(address, name, timeout)
-        try:
-            _handshake(client, address, sock, key, timeout)
-        except BaseException:
-            client.close()
-            sock.close()
-            raise
-    return client
+    secrets = secrets or Secrets()
+
+    def once(number: int) -> Session:
+        with agent_keys(hop.agent) as agent:
+            make_ready(hop, agent, secrets, name)
+            attempt = Attempt(name, hop, timeout, via, number)
+            # A login over a channel is one more on the sshd that serves it, which has let us in already.
+            with nullcontext() if over else handshake(hop.host, hop.port):
+                session = _greet(attempt, through, over)
+                try:
+                    _authenticate(attempt, session.wire, offers(hop, agent, secrets, name))
+                except BaseException:
+                    session.close()
+                    raise
+            session.wire.set_keepalive(KEEPALIVE_SECONDS)
+            session.wire.rest()
+            return session
+
+    return _patiently(once, wait)
 
 
-def _handshake(
-    client: paramiko.SSHClient,
-    address: SshAddress,
-    sock: socket.socket | paramiko.Channel,
-    key: paramiko.PKey | None,
+def shown_key(
+    hop: Hop,
+    *,
+    name: str,
     timeout: float,
-) -> None:
-    # With an alias the name in known_hosts is the alias alone, as OpenSSH's HostKeyAlias has it.
-    alias = address.host_key_alias
-    client.connect(
-        alias or address.host,
-        port=22 if alias else address.port,
-        username=address.user,
-        pkey=key,
-        allow_agent=key is None,
-        look_for_keys=key is None,
-        sock=sock,
-        timeout=2 * timeout,  # the whole negotiation, so that silence before the banner is told as such
-        banner_timeout=timeout,
-        auth_timeout=timeout,
-        transport_factory=_wire_for(client, _entry(address)),
+    through: Wire | None = None,
+    via: str = "",
+    wait: Callable[[float], None] = time.sleep,
+) -> paramiko.PKey:
+    """The host key that an sshd shows, of a kind that is known of it if it has one. No login is tried."""
+    silence_paramiko()
+
+    def once(number: int) -> paramiko.PKey:
+        attempt = Attempt(name, hop, timeout, via, number)
+        with handshake(hop.host, hop.port):
+            session = _greet(attempt, through, None, check=False)
+        try:
+            return session.wire.get_remote_server_key()
+        finally:
+            session.close()
+
+    return _patiently(once, wait)
+
+
+def _patiently(once: Callable[[int], Value], wait: Callable[[float], None]) -> Value:
+    """Try again where the sshd is crowded."""
+    policy = Retrying(
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_random(*_PAUSE),
+        retry=retry_if_exception_type(_Crowded),
+        sleep=wait,
+        reraise=True,
     )
+    for attempt in policy:
+        with attempt:
+            return once(attempt.retry_state.attempt_number)
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _wire_for(client: paramiko.SSHClient, entry: str) -> Callable[..., Wire]:
-    """A factory of wires that ask for the kinds of host key first that we know of this host.
-
-    paramiko puts only the first known kind in front: a host with a further key would seem to have changed.
-    """
-
-    def make(sock: socket.socket, *, disabled_algorithms: Mapping[str, Iterable[str]] | None = None) -> Wire:
-        wire = Wire(sock, disabled_algorithms=disabled_algorithms)
-        known = client.get_host_keys().lookup(entry)
-        kinds = set(known.keys()) if known else set()
-        if "ssh-rsa" in kinds:
-            kinds |= {"rsa-sha2-512", "rsa-sha2-256"}
-        security = wire.get_security_options()
-        security.key_types = sorted(security.key_types, key=lambda kind: kind not in kinds)
-        return wire
-
-    return make
-
-
-def _entry(address: SshAddress) -> str:
-    """The name under which the host's key stands in a known_hosts file (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
-    if address.host_key_alias:
-        return address.host_key_alias
-    return address.host if address.port == 22 else f"[{address.host}]:{address.port}"
-
-
-def _dial(address: SshAddress, name: str, timeout: float) -> socket.socket:
-    where = f"{address.host} port {address.port}"
+def _greet(attempt: Attempt, through: Wire | None, over: paramiko.Channel | None, *, check: bool = True) -> Session:
+    """Connect, exchange keys, and see whether it is the host that we know."""
+    hop = attempt.hop
+    known = host_keys.known_keys(hop, attempt.node)
+    connection = _connection(attempt, through, over)
+    wire = Wire(connection.sock)  # type: ignore[arg-type]  # a channel has the methods of a socket that it needs
+    wire.banner_timeout = wire.handshake_timeout = wire.auth_timeout = attempt.timeout
+    session = Session(wire, connection)
     try:
-        sock = socket.create_connection((address.host, address.port), timeout)
-    except socket.gaierror as error:
-        raise NodeError(
-            f"the name {address.host} cannot be resolved: {error.strerror}",
-            node=name,
-            kind="unreachable",
-            hint="check the node's ssh host in the inventory, and this machine's DNS",
-        ) from error
-    except TimeoutError as error:
-        raise NodeError(
-            f"no answer from {where} within {timeout:.0f} s",
-            node=name,
-            kind="timeout",
-            hint="check that the machine runs, and that no firewall drops SSH on the way",
-        ) from error
-    except ConnectionRefusedError as error:
-        raise NodeError(
-            f"{where} refused the connection",
-            node=name,
-            kind="refused",
-            hint="check that sshd runs there and listens on this port",
-        ) from error
-    except OSError as error:
-        raise NodeError(
-            f"{where} cannot be reached: {error.strerror or error}",
-            node=name,
-            kind="unreachable",
-            hint="check the address and the routes to it",
-        ) from error
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
-    return sock
-
-
-def _private_key(address: SshAddress, name: str) -> paramiko.PKey | None:
-    """The key that the address names; ``None`` means the agent and the user's default keys."""
-    if address.key is None:
-        return None
-    try:
-        return paramiko.PKey.from_path(address.key)
-    except OSError as error:
-        raise _key_error(address.key, name, error.strerror or str(error), "name a readable key file") from error
-    except (paramiko.PasswordRequiredException, TypeError) as error:
-        # TypeError is what the cryptography library raises for a key that needs a passphrase.
-        advice = "load it into ssh-agent and leave `key` out of the inventory, or use a key without a passphrase"
-        raise _key_error(address.key, name, "it is encrypted with a passphrase", advice) from error
-    except (paramiko.SSHException, UnknownKeyType, ValueError) as error:
-        advice = "name the private key file (not the .pub file), of kind ed25519, ecdsa or rsa"
-        raise _key_error(address.key, name, "it is not a private key that can be read", advice) from error
-
-
-def _key_error(key: Path, name: str, why: str, hint: str) -> NodeError:
-    return NodeError(f"the SSH key {key} cannot be used: {why}", node=name, kind="auth", hint=hint)
-
-
-def _load_host_keys(client: paramiko.SSHClient, address: SshAddress, name: str) -> Path:
-    """Read the known_hosts file that holds for this address; returns its path for messages."""
-    path = address.known_hosts or Path.home() / ".ssh" / "known_hosts"
-    try:
-        found = _known_keys(path, _entry(address))
-    except FileNotFoundError as error:
-        if address.known_hosts is None:
-            return path  # a user who never used ssh: the host is unknown, which is the message that helps
-        raise NodeError(
-            f"the known_hosts file {path} does not exist",
-            node=name,
-            kind="host-key",
-            hint=_how_to_learn(address, path),
-        ) from error
-    except (OSError, UnicodeDecodeError, InvalidHostKey, paramiko.SSHException) as error:
-        raise NodeError(
-            f"the known_hosts file {path} cannot be read: {error}",
-            node=name,
-            kind="host-key",
-            hint="check the file and its permissions",
-        ) from error
-    for key in found:
-        client.get_host_keys().add(_entry(address), key.get_name(), key)
-    return path
-
-
-def _known_keys(path: Path, entry: str) -> Iterable[paramiko.PKey]:
-    """The keys that a known_hosts file has for one host, the first of each kind.
-
-    paramiko would read the whole file for every connection, in a time that grows with the square of its lines.
-    Raises ``OSError``, or paramiko's errors for a line of this host that holds no key.
-    """
-    stamp = path.stat()
-    plain, hashed = _known_lines(path, stamp.st_mtime_ns, stamp.st_size)
-    lines = [
-        *plain.get(entry, ()),
-        *(line for name, line in hashed if paramiko.HostKeys.hash_host(entry, name) == name),
-    ]
-    entries = (HostKeyEntry.from_line(line) for line in lines)
-    keys = [found.key for found in entries if found is not None]
-    return {key.get_name(): key for key in reversed(keys)}.values()
-
-
-@lru_cache(maxsize=8)
-def _known_lines(path: Path, mtime: int, size: int) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:  # noqa: ARG001
-    """The lines of a file by the names in them, and those whose name is hashed; anew when the file has changed."""
-    plain: dict[str, list[str]] = {}
-    hashed = []
-    for line in (line.strip() for line in path.read_text().splitlines()):
-        names = [] if line.startswith("#") else line.partition("\t")[0].partition(" ")[0].split(",")
-        for name in names:
-            if name.startswith("|1|"):
-                hashed.append((name, line))
-            elif name:
-                plain.setdefault(name, []).append(line)
-    return plain, hashed
-
-
-def _how_to_learn(address: SshAddress, known_hosts: Path) -> str:
-    scan = f"ssh-keyscan -p {address.port} {address.host}"
-    if address.host_key_alias:
-        return f"compare the fingerprint on the node itself, then put its key into {known_hosts} as {_entry(address)}"
-    return f"compare the fingerprint on the node itself, then add the key: {scan} >> {known_hosts}"
-
-
-class _Unknown(paramiko.MissingHostKeyPolicy):
-    """Refuses a host whose key is in no file. A key is never learned silently."""
-
-    def __init__(self, address: SshAddress, name: str, known_hosts: Path) -> None:
-        self._address = address
-        self._name = name
-        self._known_hosts = known_hosts
-
-    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002
-        raise NodeError(
-            f"the host key of {hostname} is not known: it shows {key.get_name()} {key.fingerprint}, "
-            f"and {self._known_hosts} has no entry for it",
-            node=self._name,
-            kind="host-key",
-            hint=_how_to_learn(self._address, self._known_hosts),
-        )
-
-
-@contextmanager
-def _explained(address: SshAddress, name: str, known_hosts: Path, timeout: float) -> Iterator[None]:
-    """Turn what paramiko raises into what a person can act on."""
-    where = f"{address.host} port {address.port}"
-    started = time.monotonic()
-    try:
-        yield
+        host_keys.kinds_first(wire, known)
+        # Twice the time, so that silence before the greeting is told as such.
+        wire.start_client(timeout=2 * attempt.timeout)
+        _all_agreed(wire, 2 * attempt.timeout)
+        if check:
+            host_keys.check(hop, wire.get_remote_server_key(), known, attempt.node)
     except NodeError:
+        session.close()
         raise
-    except paramiko.BadHostKeyException as error:
-        raise _changed(address, name, known_hosts, error) from error
-    except paramiko.AuthenticationException as error:
-        raise _rejected(address, name, error) from error
     except RuntimeError as error:
         # What Python raises where pthread_create(3) fails; paramiko runs a thread for each connection.
-        raise NodeError(
-            f"no thread could be started for the connection to {where}: {error}",
-            node=name,
+        session.close()
+        raise attempt.failed(
+            "key exchange",
+            f"no thread could be started for the connection to {hop.place}: {error}",
+            kind="engine",
             hint=f"{threading.active_count()} threads run: see `ulimit -u`, and the limit of processes of a container",
         ) from error
     except (paramiko.SSHException, OSError, EOFError) as error:
-        timed_out = time.monotonic() - started >= timeout  # paramiko's errors do not tell
-        raise NodeError(
-            f"{where} does not answer as an SSH server: {str(error).strip() or type(error).__name__}",
-            node=name,
-            kind="timeout" if timed_out else "unreachable",
-            hint=f"check that sshd listens on this port and answers within {timeout:.0f} s; "
-            "sshd also hangs up on too many logins at once (MaxStartups, PerSourcePenalties)",
-        ) from error
+        complaint = connection.complaint()
+        session.close()
+        raise _ungreeted(attempt, wire, error, complaint) from error
+    except BaseException:
+        session.close()
+        raise
+    return session
 
 
-def _changed(address: SshAddress, name: str, known_hosts: Path, error: paramiko.BadHostKeyException) -> NodeError:
-    entry = _entry(address)
-    return NodeError(
-        f"the host key of {entry} has changed: it shows {error.key.get_name()} {error.key.fingerprint}, "
-        f"{known_hosts} has {error.expected_key.get_name()} {error.expected_key.fingerprint}",
-        node=name,
-        kind="host-key",
-        hint="somebody may listen in; if the machine was set up anew, forget the old key: "
-        f"ssh-keygen -R '{entry}' -f {known_hosts}",
+def _all_agreed(wire: Wire, seconds: float) -> None:
+    """Paramiko returns as well when the time is up."""
+    if not wire.initial_kex_done:
+        raise TimeoutError(f"nothing was agreed upon within {seconds:.0f} s")
+
+
+def _connection(attempt: Attempt, through: Wire | None, over: paramiko.Channel | None) -> Connection:
+    if over is not None:
+        return Connection(over)
+    if through is not None:
+        return by_channel(attempt, through)
+    return by_command(attempt) if attempt.hop.proxy_command else by_tcp(attempt)
+
+
+def _ungreeted(attempt: Attempt, wire: Wire, error: Exception, complaint: str) -> NodeError:
+    """Why no encrypted connection came about, told from how far it got."""
+    place = attempt.hop.place
+    why = str(error).strip() or type(error).__name__
+    if wire.remote_version:
+        return attempt.failed(
+            "key exchange",
+            f"{place} and lab agree on no way to speak: {why}",
+            kind="timeout" if isinstance(error, TimeoutError) else "unreachable",
+            hint=f"it says that it is {wire.remote_version}; try: ssh -v {attempt.hop.label}",
+        )
+    if complaint or attempt.hop.proxy_command:
+        return attempt.failed(
+            "ProxyCommand",
+            f"`{attempt.hop.proxy_command}` leads to no SSH server: {complaint or why}",
+            kind="unreachable",
+            hint="try the command by hand; it must neither ask nor print anything",
+        )
+    if any(line.startswith(_BANNED) for line in wire.greeting):
+        return attempt.failed(
+            "SSH greeting",
+            f"{place} turns this machine away: it says `{_BANNED}`",
+            kind="refused",
+            hint="after failed or broken-off logins sshd shuts their source out for a while (PerSourcePenalties, from "
+            "OpenSSH 9.8): put user and key right and wait some minutes, or exempt this machine with "
+            "PerSourcePenaltyExemptList",
+        )
+    if any(line.startswith(_CROWDED) for line in wire.greeting):
+        crowded = attempt.failed(
+            "SSH greeting",
+            f"{place} turns this machine away: it says `{_CROWDED}`",
+            kind="refused",
+            hint="too many log in there at once: try again, or raise MaxStartups in its sshd_config",
+        )
+        return _Crowded(crowded.message, node=crowded.node, kind=crowded.kind, hint=crowded.hint)
+    return _no_greeting(attempt, wire, why)
+
+
+def _no_greeting(attempt: Attempt, wire: Wire, why: str) -> NodeError:
+    place = attempt.hop.place
+    silent = attempt.elapsed >= attempt.timeout  # paramiko's errors do not tell
+    if silent or wire.greeting:
+        said = f"it says {wire.greeting[0][:80]!r}" if wire.greeting else why
+        return attempt.failed(
+            "SSH greeting",
+            f"{place} does not answer as an SSH server: {said}",
+            kind="timeout" if silent else "unreachable",
+            hint=f"check that sshd listens on this port and answers within {attempt.timeout:.0f} s",
+        )
+    return attempt.failed(
+        "SSH greeting",
+        f"{place} does not answer as an SSH server: it hung up without a word ({why})",
+        kind="unreachable",
+        hint="a forwarded port with no sshd behind it does so; also an sshd that shuts this machine out (hosts.deny, "
+        "fail2ban, MaxStartups, PerSourcePenalties): look into its log: journalctl -u ssh",
     )
 
 
-def _rejected(address: SshAddress, name: str, error: paramiko.AuthenticationException) -> NodeError:
-    offered = f"the key {address.key}" if address.key else "the keys of ssh-agent and of ~/.ssh"
-    user = address.user or getpass.getuser()
-    detail = str(error).strip().rstrip(".")
-    return NodeError(
-        f"{address.host} port {address.port} does not let user {user} in with {offered}: {detail}",
-        node=name,
+def _authenticate(attempt: Attempt, wire: Wire, keys: Iterable[Offer]) -> None:
+    """Offer one key after the other. Raises ``NodeError`` that names them where none is taken."""
+    refused: list[Offer] = []
+    for offer in keys:
+        try:
+            more = wire.auth_publickey(attempt.hop.user, offer.key)
+        except paramiko.BadAuthenticationType as error:
+            raise _wants_more(attempt, offer, error.allowed_types) from error
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            refused.append(offer)
+            if not wire.is_active():
+                raise _hung_up(attempt, refused) from error
+            if "timeout" in str(error).lower():
+                raise _no_verdict(attempt, offer) from error
+        else:
+            if not more:
+                return
+            raise _wants_more(attempt, offer, more)
+    raise _rejected(attempt, refused)
+
+
+def _wants_more(attempt: Attempt, offer: Offer, allowed: Iterable[str]) -> NodeError:
+    user = attempt.hop.user
+    return attempt.failed(
+        "login",
+        f"{attempt.hop.place} does not let user {user} in with {offer.label} alone: it wants {', '.join(allowed)}",
         kind="auth",
-        hint=f"put the public key into ~{user}/.ssh/authorized_keys on the node, or correct user and key",
+        hint="lab logs in by key only: let the host allow it (PubkeyAuthentication, AuthenticationMethods)",
     )
+
+
+def _hung_up(attempt: Attempt, refused: list[Offer]) -> NodeError:
+    return attempt.failed(
+        "login",
+        f"{attempt.hop.place} hung up on user {attempt.hop.user} after {len(refused)} keys: {_labels(refused)}",
+        kind="auth",
+        hint="an sshd takes a few tries only (MaxAuthTries): name the right key with ssh.key, or IdentitiesOnly in "
+        "~/.ssh/config",
+    )
+
+
+def _no_verdict(attempt: Attempt, offer: Offer) -> NodeError:
+    return attempt.failed(
+        "login",
+        f"{attempt.hop.place} said nothing within {attempt.timeout:.0f} s about {offer.label}",
+        kind="timeout",
+        hint="the host is very busy, or its sshd waits for something (PAM, a directory service, DNS)",
+    )
+
+
+def _rejected(attempt: Attempt, refused: list[Offer]) -> NodeError:
+    user, place = attempt.hop.user, attempt.hop.place
+    if not refused:
+        what = f"there is no key to log in with at {place} as user {user}"
+        hint = "load one into ssh-agent (ssh-add), or name its file with ssh.key"
+        return attempt.failed("login", what, kind="auth", hint=hint)
+    expired = [why for offer in refused if offer.certificate and (why := expiry(offer.certificate, user))]
+    hint = f"put the public key into ~{user}/.ssh/authorized_keys on the node, or correct user and key"
+    return attempt.failed(
+        "login",
+        f"{place} does not let user {user} in with {_labels(refused)}",
+        kind="auth",
+        hint=f"{expired[0]}: have it signed anew" if expired else hint,
+    )
+
+
+def _labels(keys: list[Offer]) -> str:
+    shown = ", ".join(offer.label for offer in keys[:_SHOWN])
+    return f"{shown} and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else shown

@@ -5,15 +5,19 @@ from __future__ import annotations
 import shlex
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import paramiko
 
 from orchestrator.errors import NodeError
 from orchestrator.transport.base import KINDS, ChannelFailed, CommandResult, Stream, problem_of
-from orchestrator.transport.login import KEEPALIVE_SECONDS, log_in
-from orchestrator.transport.wire import BROKE, SILENT, Wire
+from orchestrator.transport.login import Session, log_in
+from orchestrator.transport.route import Route, plain
+from orchestrator.transport.secrets import Secrets
+from orchestrator.transport.sudo import Sudo, wants_password, without_password
+from orchestrator.transport.wire import BROKE, SILENT, Wire, close_quietly
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -35,29 +39,49 @@ _SHOWN = 160
 
 
 def connect(address: SshAddress, *, name: str, timeout: float = 10.0) -> SshHost:
-    """Log in to a node. ``timeout`` (seconds) bounds dialling, the handshake and authentication, each.
+    """Log in to a node of which everything is said: no configuration of OpenSSH is read, nobody is asked anything.
 
-    The host key must stand in the known_hosts file; nothing is ever added to it. Raises ``NodeError``.
+    ``timeout`` (seconds) bounds dialling, the handshake and authentication, each. The host key must stand in the
+    known_hosts file; nothing is ever added to it. Raises ``NodeError``.
     """
-    return SshHost(log_in(address, name=name, timeout=timeout), name=name, address=address)
+    route = plain(address)
+    return SshHost(log_in(route.target, name=name, timeout=timeout), name=name, route=route)
 
 
 class SshHost:
     """An open SSH connection to one node; implements :class:`orchestrator.transport.base.Host`."""
 
-    def __init__(self, client: paramiko.SSHClient, *, name: str, address: SshAddress) -> None:
+    def __init__(
+        self,
+        session: Session,
+        *,
+        name: str,
+        route: Route,
+        secrets: Secrets | None = None,
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
         from orchestrator.transport.engine import Engine
 
-        wire = client.get_transport()
-        assert isinstance(wire, Wire)  # noqa: S101 (made by our own factory)
-        wire.set_keepalive(KEEPALIVE_SECONDS)
-        wire.rest()
-        self._client = client
-        self._wire = wire
+        self._session = session
+        self._wire = session.wire
         self._name = name
-        self._address = address
-        self._user = address.user
-        self._engine: Engine = Engine(name, self._open_socket, self._open_command, root=self._user == "root")
+        self._route = route
+        self._user = route.target.user
+        self._secrets = secrets or Secrets()
+        self._on_close = on_close
+        self._sudo = Sudo(name, self._user, self._secrets, self._open_command)
+        self._engine: Engine = Engine(
+            name, self._open_socket, self._open_command, None if self._is_root else self._sudo, route.docker_socket
+        )
+
+    @property
+    def _is_root(self) -> bool:
+        return self._user == "root"
+
+    @property
+    def wire(self) -> Wire:
+        """The connection itself, for what goes on through this host to another."""
+        return self._wire
 
     @property
     def name(self) -> str:
@@ -73,17 +97,16 @@ class SshHost:
         self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0, root: bool = False
     ) -> CommandResult:
         """Run a command and wait for its end; see :class:`orchestrator.transport.base.Host`."""
-        elevated = root and self._user != "root"
-        words = ("sudo", "-n", "--", *argv) if elevated else tuple(argv)
-        result = self._execute(words, stdin, timeout)
-        if elevated and result.exit_code != 0 and result.stderr.startswith("sudo: "):
-            raise NodeError(
-                f"user {self._user} may not run commands as root: {result.stderr.strip()}",
-                node=self._name,
-                kind="auth",
-                hint="log in as root, or let the user run sudo without a password",
-            )
-        return CommandResult(tuple(argv), result.exit_code, result.stdout, result.stderr)
+        if not root or self._is_root:
+            return self._execute(tuple(argv), stdin, timeout)
+        if not self._sudo.unlocked:
+            result = self._execute(without_password(argv), stdin, timeout)
+            if not (result.exit_code != 0 and wants_password(result.stderr)):
+                return replace(self._sudo.checked(result), argv=tuple(argv))
+            self._sudo.unlock()
+        started = time.monotonic()
+        channel = self._sudo.start(argv, timeout)
+        return self._finish(channel, tuple(argv), stdin, timeout, started)
 
     def open_tcp(self, address: str, port: int, *, timeout: float) -> Stream:
         """A TCP connection that starts on the node. Raises ``ChannelFailed``, of kind ``dead`` if the node is."""
@@ -102,19 +125,14 @@ class SshHost:
         and the same login, and what it dials starts inside the namespace. Nothing is installed. Raises ``NodeError``.
         """
         command = ("nsenter", f"--net={namespace}", SSHD, "-i")
-        words = command if self._user == "root" else ("sudo", "-n", "--", *command)
+        channel = self._as_root(command, timeout)
         try:
-            channel = self._open_command(words, timeout)
-        except (ChannelFailed, paramiko.SSHException, EOFError, OSError) as error:
-            raise self._failed(shlex.join(words), f"could not be started: {error}", "engine") from error
-        try:
-            return SshHost(
-                log_in(self._address, name=self._name, timeout=timeout, over=channel),
-                name=self._name,
-                address=self._address,
-            )
+            return self._greet_inside(channel, timeout)
         except NodeError as error:
-            said = channel.recv_stderr(_CHUNK).decode("utf-8", "replace").strip() if channel.recv_stderr_ready() else ""
+            said = _errors_so_far(channel)
+            if not self._is_root and not self._sudo.unlocked and wants_password(said):
+                self._sudo.unlock()
+                return self.enter(namespace, timeout=timeout)
             raise NodeError(
                 f"the network namespace {namespace} cannot be entered: {said or error.message}",
                 node=self._name,
@@ -122,14 +140,28 @@ class SshHost:
                 hint=f"try it on the node, as root: {shlex.join(command[:2])} ip address",
             ) from error
 
+    def _greet_inside(self, channel: paramiko.Channel, timeout: float) -> SshHost:
+        session = log_in(self._route.target, name=self._name, timeout=timeout, secrets=self._secrets, over=channel)
+        return SshHost(session, name=self._name, route=self._route, secrets=self._secrets)
+
+    def _as_root(self, command: tuple[str, ...], timeout: float) -> paramiko.Channel:
+        """Start a command as root, without a password as long as none is known."""
+        if self._sudo.unlocked:
+            return self._sudo.start(command, timeout)
+        words = command if self._is_root else without_password(command)
+        try:
+            return self._open_command(words, timeout)
+        except (ChannelFailed, paramiko.SSHException, EOFError, OSError) as error:
+            raise self._failed(shlex.join(words), f"could not be started: {error}", "engine") from error
+
     def engine(self) -> APIClient:
         """A client of the node's engine for the calling thread. Raises ``NodeError``."""
         return self._engine.client()
 
     def close(self) -> None:
         """Close the connection and everything on it: blocked reads of other threads end."""
-        self._client.close()
-        self._wire.close()
+        self._session.close()
+        self._on_close()
 
     def _open_socket(self, path: str) -> paramiko.Channel:
         return self._wire.open_streamlocal(path, timeout=OPEN_SECONDS)
@@ -158,6 +190,13 @@ class SshHost:
             late = time.monotonic() - started >= timeout
             what = f"could not be started within {timeout:.1f} s" if late else f"could not be started: {error}"
             raise self._failed(command, what, "timeout" if late else "engine") from error
+        return self._finish(channel, argv, stdin, timeout, started)
+
+    def _finish(
+        self, channel: paramiko.Channel, argv: tuple[str, ...], stdin: bytes, timeout: float, started: float
+    ) -> CommandResult:
+        """Wait for the end of a command that runs."""
+        command = shlex.join(argv)
         watchdog = _watchdog(max(0.0, timeout - (time.monotonic() - started)), channel)
         try:
             stdout, stderr = _exchange(channel, stdin)
@@ -231,9 +270,14 @@ def _brief(command: str) -> str:
     return command if command == first and len(first) <= _SHOWN else f"{first[:_SHOWN]}…"
 
 
+def _errors_so_far(channel: paramiko.Channel) -> str:
+    """What a command has written to its standard error, without waiting for more."""
+    return channel.recv_stderr(_CHUNK).decode("utf-8", "replace").strip() if channel.recv_stderr_ready() else ""
+
+
 def _watchdog(seconds: float, channel: paramiko.Channel) -> threading.Timer:
     """Closes the channel when the time is up, which ends whatever anybody waits for on it."""
-    timer = threading.Timer(seconds, channel.close)
+    timer = threading.Timer(seconds, close_quietly, (channel,))
     timer.daemon = True
     timer.start()
     return timer

@@ -30,6 +30,7 @@ RESTING_SECONDS = 2.0
 """How often the thread of a connection wakes up while nothing comes: paramiko's own 0.1 s costs a thousand connections
 a fifth of a processor. A keep-alive is late by as much."""
 
+_BEFORE_GREETING = "Banner: "
 _POLL = 0.1
 _SOURCE = ("127.0.0.1", 0)
 
@@ -45,6 +46,12 @@ _TEXTS = {
     "Name or service not known": "unreachable",
     "unknown host": "unreachable",
 }
+
+
+def close_quietly(channel: paramiko.Channel | socket.socket) -> None:
+    """Close, whatever became of the connection meanwhile: paramiko would say goodbye over it, and raise."""
+    with suppress(OSError, EOFError, paramiko.SSHException):
+        channel.close()
 
 
 def silence_paramiko() -> None:
@@ -85,6 +92,18 @@ class Wire(paramiko.Transport):
     def __init__(self, sock: socket.socket, *, disabled_algorithms: Mapping[str, Iterable[str]] | None = None) -> None:
         super().__init__(sock, disabled_algorithms=disabled_algorithms)
         self._openings: dict[int, _Opening] = {}
+        self.greeting: list[str] = []
+        """What the other side said in place of an SSH greeting, or before it."""
+        self._close_socket = self.packetizer.close
+        self.packetizer.close = self._close_packetizer  # type: ignore[method-assign]
+
+    def _close_packetizer(self) -> None:
+        """The socket may be a channel of another connection, which says goodbye and raises where that one is gone.
+
+        Paramiko's thread would end by that, before it has told those who wait for an answer.
+        """
+        with suppress(OSError, EOFError, paramiko.SSHException):
+            self._close_socket()
 
     def rest(self) -> None:
         """Look up less often while nothing comes. To be called once the login is over, which bounds its own time."""
@@ -172,6 +191,12 @@ class Wire(paramiko.Transport):
         if not self.is_active():
             raise ChannelFailed("dead", BROKE)
         return opening.channel
+
+    def _log(self, level: int, msg: str | list[str], *args: object) -> None:
+        """As paramiko's own, which tells what came before the greeting to its log alone."""
+        if isinstance(msg, str) and msg.startswith(_BEFORE_GREETING):
+            self.greeting.append(msg.removeprefix(_BEFORE_GREETING).strip())
+        super()._log(level, msg, *args)  # type: ignore[misc]
 
     def _parse_channel_open_success(self, m: paramiko.Message) -> None:
         """As paramiko's own; a channel that comes after its time-out is closed, or the node would keep it open."""

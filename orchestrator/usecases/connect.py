@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
-from orchestrator.errors import Interrupted, LabError
+from orchestrator.errors import HostKeyChanged, Interrupted, LabError, UsageError
 from orchestrator.model.inventory import NodeConfig
 from orchestrator.model.observed import Problem
 from orchestrator.providers.base import Machine, Provider
@@ -70,8 +70,11 @@ def unreachable(hosts: Hosts) -> dict[str, Problem]:
 
 
 def _outcome(result: Result[NodeConfig, Host | Problem]) -> Host | Problem:
-    """A failed connection as a problem; what is no answer of a node (a bug, an interruption) is raised."""
-    if isinstance(result.error, LabError) and not isinstance(result.error, Interrupted):
+    """A failed connection as a problem; what is no answer of a node is raised.
+
+    That is a bug, an interruption, a mistake in a configuration file, and a host that may be somebody else's.
+    """
+    if isinstance(result.error, LabError) and not isinstance(result.error, Interrupted | UsageError | HostKeyChanged):
         return problem_of(result.error)
     return result.get()
 

@@ -23,7 +23,7 @@ from orchestrator.report.journal import Journal
 from orchestrator.report.plain import PlainSink
 from orchestrator.runtime.context import Context
 from orchestrator.transport.fakeswarm import JOIN_TOKENS
-from orchestrator.transport.login import log_in
+from orchestrator.transport.ssh import connect
 from orchestrator.usecases.down import down
 from orchestrator.usecases.status import status
 from orchestrator.usecases.up import up
@@ -152,7 +152,7 @@ def test_a_key_that_cannot_be_used_is_not_repeated(content, tmp_path, told):
     key = tmp_path / "key"
     key.write_text(content)
     with pytest.raises(NodeError) as caught:
-        log_in(SshAddress("192.0.2.1", key=key), name="n1", timeout=1.0)
+        connect(SshAddress("192.0.2.1", key=key), name="n1", timeout=1.0)
     told.error(caught.value)
     assert str(key) in told.text
     assert found(told.text, KEY_TEXT) == []

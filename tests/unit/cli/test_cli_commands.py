@@ -14,10 +14,12 @@ from orchestrator import __version__
 from orchestrator.cli import machine
 from orchestrator.cli.main import app
 from orchestrator.cli.options import PairsChoice
+from orchestrator.cli.ssh_command import ssh_argv
 from orchestrator.errors import UsageError
 from orchestrator.model.inventory import Inventory, NodeConfig, ProviderKind, Role, SshAddress, VmShape
 from orchestrator.model.probe import Pairs
 from orchestrator.runtime.lock import locked
+from orchestrator.transport.route import DEFAULT_KEYS, plain
 
 runner = CliRunner()
 INVENTORY = """
@@ -27,7 +29,7 @@ nodes:
   - name: n1
     role: manager
     advertise_addr: 192.0.2.1
-    ssh: {host: 192.0.2.1, known_hosts: known_hosts}
+    ssh: {host: 192.0.2.1, known_hosts: known_hosts, config: none}
 """
 
 
@@ -265,7 +267,7 @@ class TestSsh:
     ADDRESS = SshAddress("127.0.0.1", 2201, "root", Path("/s/key"), Path("/s a/known%hosts"), "n1")
 
     def test_the_client_is_given_everything_and_guesses_nothing(self):
-        assert machine.ssh_argv(self.ADDRESS, []) == [
+        assert ssh_argv(plain(self.ADDRESS), []) == [
             *("ssh", "-F", "none", "-p", "2201"),
             *("-o", "StrictHostKeyChecking=yes"),
             *("-i", "/s/key", "-o", "IdentitiesOnly=yes"),
@@ -275,19 +277,24 @@ class TestSsh:
         ]
 
     def test_a_host_without_settings_uses_the_persons_own_keys(self):
-        argv = machine.ssh_argv(SshAddress("h"), [])
-        assert argv == ["ssh", "-F", "none", "-p", "22", "-o", "StrictHostKeyChecking=yes", "-l", "root", "h"]
+        argv = ssh_argv(plain(SshAddress("h")), [])
+        keys = [word for name in DEFAULT_KEYS for word in ("-i", str(Path.home() / ".ssh" / name))]
+        known = f'UserKnownHostsFile="{Path.home()}/.ssh/known_hosts"'
+        assert argv == [
+            *("ssh", "-F", "none", "-p", "22", "-o", "StrictHostKeyChecking=yes", *keys),
+            *("-o", known, "-o", "GlobalKnownHostsFile=none", "-l", "root", "h"),
+        ]
 
     @pytest.mark.parametrize(
         ("command", "line"),
         [(["ls", "-l", "a b"], "ls -l 'a b'"), (["docker ps | wc -l"], "docker ps | wc -l"), (["a", "$x"], "a '$x'")],
     )
     def test_words_arrive_as_words_and_one_word_is_a_line(self, command, line):
-        assert machine.ssh_argv(SshAddress("h"), command)[-1] == line
+        assert ssh_argv(plain(SshAddress("h")), command)[-1] == line
 
     def test_openssh_understands_the_options(self, tmp_path):
         (tmp_path / "key").write_text("")
-        argv = machine.ssh_argv(replace(self.ADDRESS, key=tmp_path / "key"), [])
+        argv = ssh_argv(plain(replace(self.ADDRESS, key=tmp_path / "key")), [])
         result = subprocess.run([argv[0], "-G", *argv[1:]], capture_output=True, text=True, check=True)
         settings = result.stdout.splitlines()
         for wanted in (

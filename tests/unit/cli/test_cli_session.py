@@ -120,7 +120,7 @@ class Collector:
     """A sink that keeps everything."""
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
+        self.events: list[Event | str] = []
         self.closed = False
 
     def handle(self, event: Event) -> None:
@@ -129,6 +129,12 @@ class Collector:
 
     def tick(self) -> None:
         pass
+
+    def pause(self) -> None:
+        self.events.append("paused")
+
+    def resume(self) -> None:
+        self.events.append("resumed")
 
     def close(self) -> None:
         self.closed = True

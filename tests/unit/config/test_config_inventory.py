@@ -98,8 +98,6 @@ nodes:
 def test_ssh_nodes_have_absolute_paths_and_no_guessed_addresses(load, tmp_path):
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "id").write_text("")
-    (tmp_path / ".ssh").mkdir()
-    (tmp_path / ".ssh" / "known_hosts").write_text("")
     text = """
 name: demo
 provider: ssh
@@ -115,10 +113,35 @@ nodes:
     ssh: {host: 192.0.2.7, user: root, port: 22}
 """
     one, two = load(text, {"HOME": str(tmp_path)}).value.nodes
-    known = tmp_path / ".ssh" / "known_hosts"
-    assert one.ssh == SshAddress("a.example", 2222, "lab", tmp_path / "keys" / "id", known)
-    assert two.ssh == SshAddress("192.0.2.7", 22, "root", None, known)
+    assert one.ssh == SshAddress("a.example", 2222, "lab", tmp_path / "keys" / "id", config="")
+    assert two.ssh == SshAddress("192.0.2.7", 22, "root", config="")
     assert (one.advertise_addr, two.advertise_addr, one.vm) == ("eth1", None, None)
+
+
+def test_the_way_to_a_host_is_merged_key_by_key(load, tmp_path):
+    (tmp_path / "ssh.conf").write_text("")
+    text = """
+name: demo
+provider: ssh
+defaults:
+  ssh: {jump: "me@first:2222, [2001:db8::1]", config: ssh.conf, docker_socket: /run/other.sock}
+nodes:
+  - {name: n1, role: manager, advertise_addr: eth1, ssh: {host: "2001:db8::5", known_hosts: known}}
+  - {name: n2, role: worker, advertise_addr: eth1, ssh: {host: b.example, jump: none, config: none}}
+"""
+    one, two = load(text).value.nodes
+    way = {"config": str(tmp_path / "ssh.conf"), "docker_socket": "/run/other.sock"}
+    jump = ("me@first:2222", "[2001:db8::1]")
+    assert one.ssh == SshAddress("2001:db8::5", known_hosts=tmp_path / "known", jump=jump, **way)
+    assert two.ssh == SshAddress("b.example", jump=(), config="none", docker_socket="/run/other.sock")
+
+
+def test_hosts_behind_different_jump_hosts_may_have_equal_addresses(load):
+    text = "name: demo\nprovider: ssh\nnodes:\n" + "".join(
+        f"  - {{name: n{number}, role: manager, advertise_addr: eth1, ssh: {{host: a, jump: gate{number}}}}}\n"
+        for number in (1, 2, 3)
+    )
+    assert [node.ssh.jump for node in load(text).value.nodes if node.ssh] == [("gate1",), ("gate2",), ("gate3",)]
 
 
 def test_labs_are_relative_to_the_inventory(load, tmp_path):

@@ -74,7 +74,10 @@ def test_the_template_loads(provider, labs, env, tmp_path):
 @pytest.mark.parametrize("provider", list(ProviderKind))
 def test_what_the_template_shows_in_comments_is_valid_too(provider, env, tmp_path):
     """Every line ``# key: value`` is put into force."""
-    keys = "availability|labels|swarm|data_path_addr|key|known_hosts|  default_addr_pool|  subnet_size|  data_path_port"
+    keys = (
+        "availability|labels|swarm|data_path_addr|port|jump|key|known_hosts|  default_addr_pool|  subnet_size"
+        "|  data_path_port"
+    )
     text = re.sub(rf"^( *)# ((?:{keys}):)", r"\1\2", inventory_template(provider), flags=re.MULTILINE)
     text = text.replace("~/.ssh/id_ed25519", "~/.ssh/known_hosts").replace("known_hosts: known_hosts", "")
     (tmp_path / "inventory.yaml").write_text(text)

@@ -341,7 +341,7 @@ def test_a_host_that_cannot_be_asked_does_not_stop_the_others_being_judged():
     judgment = judge_preflight(inventory(2), {"n1": refused, "n2": facts(2, engine_rootless=True)})
     assert [one.node for one in judgment.failures] == ["n1", "n2"]
     assert str(judgment.failures[0]) == (
-        "n1: SSH login as admin at 192.168.90.11 port 22: connection refused; try it by hand: lab ssh n1"
+        "n1: SSH login as admin at 192.168.90.11: connection refused; try it by hand: lab ssh n1"
     )
 
 
@@ -363,3 +363,19 @@ def test_a_host_that_does_not_let_us_in_stops_everything(kind):
 def test_where_no_host_answers_nothing_can_be_done():
     away = Problem("timeout", "no answer", "")
     assert len(judge_preflight(inventory(2), {"n1": away, "n2": away}).failures) == 2
+
+
+def test_why_sudo_does_not_help_outdoes_the_advice_to_allow_it():
+    """The user may use sudo, with a password that nobody told."""
+    problem = Problem("auth", "sudo wants the password of admin, and nobody is there to ask for it", "use a terminal")
+    docker = DockerFacts(installed=True, socket=True, socket_usable=False, rootless_socket=False)
+    failures, _ = lines(judge_one(facts(engine=problem, docker=docker, rights="none")))
+    assert failures == [f"n1: GET /info: {problem.message}; use a terminal"]
+
+
+def test_an_engine_that_does_not_listen_where_it_was_said():
+    docker = DockerFacts(installed=True, socket=False, socket_usable=False, rootless_socket=False)
+    found = facts(engine=Problem("engine", "nothing there"), docker=docker)
+    failures, _ = lines(judge_one(found, ssh=SshAddress("192.168.90.11", docker_socket="/run/other.sock")))
+    assert "n1: /run/other.sock: does not exist" in failures[0]
+    assert "or correct ssh.docker_socket" in failures[0]

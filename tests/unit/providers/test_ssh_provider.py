@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from host_standins import LISTENERS, StandInHost, info, inventory, output
 
-from orchestrator.errors import Interrupted, NodeError
+from orchestrator.errors import HostKeyChanged, Interrupted, NodeError
 from orchestrator.model.events import Notice
 from orchestrator.model.inventory import SshAddress
 from orchestrator.providers import make_provider
@@ -28,7 +28,7 @@ class Hosts:
         self.hosts = hosts
         self.opened: list[str] = []
 
-    def connect(self, address: SshAddress, *, name: str, timeout: float) -> Any:
+    def connect(self, context: Context, address: SshAddress, *, name: str, timeout: float) -> Any:
         self.opened.append(name)
         host = self.hosts[name]
         if isinstance(host, NodeError):
@@ -74,8 +74,9 @@ def test_the_preflight_changes_nothing(context):
     for host in hosts.hosts.values():
         assert isinstance(host, StandInHost)
         asked = {call for call in host.calls if not call.startswith("tcp ")}
-        assert asked == {f"run {['sh', '-c', SCRIPT]}", "GET /version", "GET /info"}
-        assert host.calls.count(f"run {['sh', '-c', SCRIPT]}") == 1
+        script = f"run {['sh', '-c', SCRIPT, 'sh', '/var/run/docker.sock']}"
+        assert asked == {script, "GET /version", "GET /info"}
+        assert host.calls.count(script) == 1
 
 
 def test_every_host_tries_the_swarm_ports_of_every_other(context):
@@ -114,7 +115,7 @@ def test_all_failures_of_all_hosts_come_at_once(context):
             "n1: TCP connection from n3 to 192.168.90.11 port 2377: no answer; let 2377/tcp through between all nodes "
             "(firewalls, security groups), and check advertise_addr"
         ),
-        "n2: SSH login as admin at 192.168.90.12 port 22: connection refused; is sshd running?",
+        "n2: SSH login as admin at 192.168.90.12: connection refused; is sshd running?",
         (
             "n3: networks of the host against the lab's subnet 192.168.0.0/16: overlaps 192.168.90.0/24 on eth0; "
             "choose another subnet"
@@ -150,10 +151,10 @@ def test_warnings_are_told_and_do_not_stop(context, events):
 def test_one_connection_stands_per_node_however_many_ask(context):
     hosts, both_inside = three_hosts(), Barrier(2)
 
-    def connect(address: SshAddress, *, name: str, timeout: float) -> Any:
+    def connect(context: Context, address: SshAddress, *, name: str, timeout: float) -> Any:
         with suppress(BrokenBarrierError):
             both_inside.wait(0.2)  # a second thread that came in here too would be met
-        return hosts.connect(address, name=name, timeout=timeout)
+        return hosts.connect(context, address, name=name, timeout=timeout)
 
     provider = SshProvider(inventory(), connect=connect)
     with ThreadPoolExecutor(2) as pool:
@@ -166,10 +167,10 @@ def test_a_slow_host_does_not_hold_up_another(context):
     hosts = three_hosts()
     n1_may_answer, original = Event(), hosts.connect
 
-    def connect(address: SshAddress, *, name: str, timeout: float) -> Any:
+    def connect(context: Context, address: SshAddress, *, name: str, timeout: float) -> Any:
         if name == "n1":
             assert n1_may_answer.wait(10)
-        return original(address, name=name, timeout=timeout)
+        return original(context, address, name=name, timeout=timeout)
 
     provider = SshProvider(inventory(), connect=connect)
     with ThreadPoolExecutor(1) as pool:
@@ -266,6 +267,25 @@ def test_a_forwarded_ssh_port_is_no_way_to_a_published_port(host, address):
     found = route(host, lambda _: address)
     assert (found.address, found.port) == ("", 0)
     assert found.absent == f"SSH reaches n1 through a port of this machine (root@{host}:31022)"
+
+
+def test_a_published_port_is_not_behind_a_jump_host():
+    node = replace(inventory().node("n1"), ssh=SshAddress("192.0.2.7", jump=("me@bastion.example",)))
+    found = provider_of(three_hosts()).operator_route(node, 8080)
+    assert found.absent == "SSH reaches n1 through bastion.example, which forwards nothing else"
+
+
+def test_a_changed_key_of_one_host_stops_the_preflight_of_all(context):
+    hosts = three_hosts(n2=HostKeyChanged("the host key has changed", node="n2", hint="compare"))
+    with pytest.raises(HostKeyChanged):
+        provider_of(hosts).ensure(context)
+
+
+def test_the_engine_s_socket_of_the_inventory_is_looked_at(context):
+    hosts, inv = three_hosts(), inventory()
+    first = replace(inv.nodes[0], ssh=replace(inv.nodes[0].ssh, docker_socket="/run/other.sock"))
+    SshProvider(replace(inv, nodes=(first, *inv.nodes[1:])), connect=hosts.connect).ensure(context)
+    assert f"run {['sh', '-c', SCRIPT, 'sh', '/run/other.sock']}" in hosts.hosts["n1"].calls
 
 
 def test_a_host_without_an_ipv4_address_is_out_of_the_operators_reach():

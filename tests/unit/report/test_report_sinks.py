@@ -138,6 +138,20 @@ def test_live_gives_the_cursor_back_and_may_be_closed_twice(terminal):
     sink.tick()
 
 
+def test_live_leaves_the_terminal_to_a_question_and_goes_on_afterwards(terminal):
+    sink = LiveSink(terminal, Clock())
+    sink.handle(EVENTS[0])
+    sink.pause()
+    before = shown(terminal)
+    assert before.rindex("\x1b[?25h") > before.rindex("\x1b[?25l"), "the cursor is hidden while somebody types"
+    sink.tick()
+    assert shown(terminal) == before
+    sink.resume()
+    sink.tick()
+    assert "Bring up the machines" in shown(terminal)[len(before) :]
+    sink.close()
+
+
 def test_live_never_draws_more_lines_than_the_terminal_has(terminal):
     sink = LiveSink(terminal, Clock())
     sink.handle(PhaseStarted("p", "Many"))

@@ -47,6 +47,27 @@ def test_every_inventory_survives_the_file(labels, port):
     assert load_state("prop") == wanted
 
 
+def test_the_way_to_a_host_survives_the_file():
+    ssh = SshAddress("web1", certificate=Path("/c"), jump=("me@gate:22",), config="", docker_socket="/run/other.sock")
+    inventory = Inventory("way", Path("/i"), ProviderKind.SSH, (NodeConfig("n1", Role.MANAGER, ssh=ssh),))
+    wanted = ClusterState(inventory, datetime(2024, 5, 1, tzinfo=UTC))
+    save_state(wanted)
+    assert load_state("way") == wanted
+
+
+def test_a_file_from_before_openssh_was_asked_means_what_it_meant():
+    """Then everything was said, and no configuration was read."""
+
+    def older(document) -> None:
+        ssh = {"host": "h", "port": 22, "user": "root", "key": None, "known_hosts": "/known", "host_key_alias": None}
+        document["inventory"]["nodes"][0]["ssh"] = ssh
+
+    damaged(older)
+    loaded = load_state("lab")
+    assert loaded is not None
+    assert loaded.inventory.nodes[0].ssh == SshAddress("h", 22, "root", known_hosts=Path("/known"), config="none")
+
+
 def test_nothing_remembered_is_none():
     assert load_state("lab") is None
     assert list_states() == []

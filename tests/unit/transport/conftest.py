@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from sshd_support import SSHD, EngineHandler, EngineServer, Sshd, start_sshd, stop_sshd
 
-from orchestrator.transport import engine as engine_module
 from orchestrator.transport.fakeswarm import FakeSwarm
 from orchestrator.transport.ssh import connect
 
@@ -55,8 +54,8 @@ def own_host(sshd):
 
 
 @pytest.fixture
-def engine_socket(tmp_path, monkeypatch):
-    """A UNIX socket that answers as an engine; the package takes it for Docker's own."""
+def engine_socket(tmp_path):
+    """A UNIX socket that answers as an engine."""
     path = tmp_path / "docker.sock"
     server = EngineServer(str(path), EngineHandler)
     server.path = str(path)
@@ -66,7 +65,6 @@ def engine_socket(tmp_path, monkeypatch):
     server.swarm = FakeSwarm("n1", images={"web:1": "sha256:aa"})
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    monkeypatch.setattr(engine_module, "SOCKET", str(path))
     yield server
     server.shutdown()
     thread.join()

@@ -20,7 +20,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import psutil
 import pytest
 
-from orchestrator.model.inventory import SshAddress
+from orchestrator.model.inventory import DOCKER_SOCKET, SshAddress
+from orchestrator.transport.secrets import Secrets
+from orchestrator.transport.ssh import SshHost
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
@@ -104,6 +106,13 @@ def start_sshd(folder: Path, *options: str, **environment: str) -> tuple[subproc
     known_hosts.write_text(f"[127.0.0.1]:{port} {key}\n")
     address = SshAddress("127.0.0.1", port, getpass.getuser(), user_key, known_hosts)
     return process, Sshd(address, folder, process.pid)
+
+
+def as_user(host: SshHost, user: str, socket: str = DOCKER_SOCKET, secrets: Secrets | None = None) -> SshHost:
+    """The same connection as if ``user`` had logged in, to a node whose engine listens elsewhere."""
+    target = replace(host._route.target, user=user)
+    route = replace(host._route, hops=(target,), docker_socket=socket)
+    return SshHost(host._session, name="n1", route=route, secrets=secrets)
 
 
 def stop_sshd(process: subprocess.Popen[str]) -> None:

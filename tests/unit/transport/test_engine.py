@@ -9,17 +9,19 @@ from dataclasses import replace
 
 import docker.errors
 import pytest
+from sshd_support import as_user
 
 from orchestrator.errors import NodeError
 from orchestrator.transport.engine import agreed_version
 from orchestrator.transport.engine_errors import engine_errors, hint_for, status_of
+from orchestrator.transport.secrets import Secrets
 from orchestrator.transport.ssh import SshHost, connect
 
 DIAL = (
     f"#!{sys.executable} -IS\n"
     """
 import os, socket, sys, threading
-if sys.argv[1:] != ["system", "dial-stdio"]: sys.exit("docker: unknown command")
+if sys.argv[1:] != ["-H", "unix://" + {path!r}, "system", "dial-stdio"]: sys.exit("docker: unknown command")
 {refuse}
 sock = socket.socket(socket.AF_UNIX)
 sock.connect({path!r})
@@ -30,9 +32,17 @@ threading.Thread(target=up, daemon=True).start()
 while data := sock.recv(65536): os.write(1, data)
 """
 )
-SUDO = '#!/bin/sh\n[ "$1" = -n ] && shift\nAS_ROOT=yes exec "$@"\n'
+SUDO = '#!/bin/sh\n[ "$1" = -n ] && shift\n[ "$1" = -- ] && shift\nAS_ROOT=yes exec "$@"\n'
 DENIED = "if not os.environ.get('AS_ROOT'): sys.exit('permission denied while trying to connect to the Docker daemon')"
 DOWN = "sys.exit('Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?')"
+
+
+@pytest.fixture
+def own_host(sshd, engine_socket):
+    """A connection of the test's own, to a node whose engine listens in another place than usual."""
+    connection = connect(replace(sshd.address, docker_socket=engine_socket.path), name="n1")
+    yield connection
+    connection.close()
 
 
 @pytest.fixture
@@ -42,15 +52,17 @@ def fallback(make_sshd, engine_socket, tmp_path):
     programs.mkdir()
     hosts = []
 
-    def make(refuse: str = "", user: str = "root", script: str = DIAL) -> SshHost:
-        for name, text in {"docker": script.format(path=engine_socket.path, refuse=refuse), "sudo": SUDO}.items():
+    def make(
+        refuse: str = "", user: str = "root", script: str = DIAL, sudo: str = SUDO, secrets: Secrets | None = None
+    ) -> SshHost:
+        for name, text in {"docker": script.format(path=engine_socket.path, refuse=refuse), "sudo": sudo}.items():
             if text:
                 (programs / name).write_text(text)
                 (programs / name).chmod(0o755)
         server = make_sshd("AllowStreamLocalForwarding no", PATH=f"{programs}:/usr/bin:/bin")
         client = connect(server.address, name="n1")
         hosts.append(client)
-        return SshHost(client._client, name="n1", address=replace(client._address, user=user))
+        return as_user(client, user, engine_socket.path, secrets)
 
     yield make
     for host in hosts:
@@ -125,6 +137,32 @@ def test_where_the_user_may_not_dial_sudo_does(fallback, engine_socket):
     assert fallback(DENIED, user="somebody").engine().info()["Name"] == "n1"
 
 
+ASKING_SUDO = """#!/bin/sh
+[ "$1" = -n ] && {{ echo "sudo: a password is required" >&2; exit 1; }}
+[ "$1 $2 $3 $5" = "-k -S -p --" ] || exit 9
+printf %s "$4" >&2
+read -r answer
+[ "$answer" = "{password}" ] || {{ printf %s "$4" >&2; read -r again; exit 1; }}
+shift 5
+AS_ROOT=yes exec "$@"
+"""
+
+
+def test_where_sudo_wants_a_password_it_is_asked_for_once(fallback, engine_socket):
+    questions = []
+    secrets = Secrets(lambda question: questions.append(question) or "c4nary")
+    host = fallback(DENIED, user="somebody", sudo=ASKING_SUDO.format(password="c4nary"), secrets=secrets)
+    assert host.engine().info()["Name"] == "n1"
+    assert host.engine().inspect_image("web:1")["Id"] == "sha256:aa"
+    assert len(questions) == 1
+
+
+def test_where_nobody_tells_the_password_the_engine_cannot_be_reached(fallback, engine_socket):
+    with pytest.raises(NodeError, match="nobody is there to ask") as caught:
+        fallback(DENIED, user="somebody", sudo=ASKING_SUDO.format(password="c4nary")).engine()
+    assert caught.value.kind == "auth"
+
+
 def test_where_the_engine_is_down_its_client_tells(fallback, engine_socket):
     with pytest.raises(NodeError, match="Is the docker daemon running") as caught:
         fallback(DOWN).engine()
@@ -139,7 +177,7 @@ def test_where_docker_is_missing_it_is_told(fallback, engine_socket):
 
 
 def test_a_closed_connection_is_unreachable(sshd, engine_socket):
-    host = connect(sshd.address, name="n1")
+    host = connect(replace(sshd.address, docker_socket=engine_socket.path), name="n1")
     engine = host.engine()
     host.close()
     with (

@@ -8,12 +8,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from sshd_support import SSHD, free_port
+from sshd_support import SSHD, as_user, free_port
 from test_channels import GOOD, server
+from test_engine import ASKING_SUDO
 
 from orchestrator.errors import NodeError
 from orchestrator.transport import ssh as ssh_module
 from orchestrator.transport.base import ChannelFailed
+from orchestrator.transport.secrets import Secrets
+from orchestrator.transport.ssh import connect
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("nsenter") is None, reason="entering a namespace takes root and nsenter"
@@ -93,3 +96,27 @@ def test_a_node_without_sshd_where_it_is_expected(host, monkeypatch):
     monkeypatch.setattr(ssh_module, "SSHD", "/nowhere/sshd")
     with pytest.raises(NodeError, match="cannot be entered"):
         host.enter(OWN, timeout=10)
+
+
+def test_a_user_with_sudo_enters_with_the_password(make_sshd, namespace, tmp_path, monkeypatch):
+    """The sshd inside takes the same login; sudo is a stand-in that wants a password."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "sudo").write_text(ASKING_SUDO.format(password="c4nary"))
+    (programs / "sudo").chmod(0o755)
+    server = make_sshd(PATH=f"{programs}:/usr/sbin:/usr/bin:/bin")
+    inner = tmp_path / "inner-sshd"
+    inner.write_text(f'#!/bin/sh\nexec {SSHD} -f {server.folder}/sshd_config "$@"\n')
+    inner.chmod(0o755)
+    monkeypatch.setattr(ssh_module, "SSHD", str(inner))
+    questions = []
+    outer = connect(server.address, name="n1")
+    # Not root by name, so that sudo is used; the login itself stays whose key we have.
+    host = as_user(outer, "somebody", secrets=Secrets(lambda question: questions.append(question) or "c4nary"))
+    host._route = outer._route
+    for _ in range(2):
+        inside = host.enter(namespace)
+        assert inside.run(["readlink", OWN]).stdout.strip() == str(Path(namespace).readlink())
+        inside.close()
+    assert len(questions) == 1
+    outer.close()

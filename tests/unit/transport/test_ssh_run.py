@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from dataclasses import replace
 
 import pytest
+from sshd_support import as_user
 
 from orchestrator.errors import NodeError
 from orchestrator.transport.base import ChannelFailed
-from orchestrator.transport.ssh import SshHost, connect
+from orchestrator.transport.ssh import connect
 
 
 def test_arguments_arrive_as_they_are(host):
@@ -59,7 +59,7 @@ def test_a_killed_command_has_no_exit_code(host):
 FAKE_SUDO = """#!/bin/sh
 [ "$1 $2" = "-n --" ] || exit 9
 shift 2
-if [ "$1" = forbidden ]; then echo "sudo: a password is required" >&2; exit 1; fi
+if [ "$1" = forbidden ]; then echo "sudo: I'm sorry somebody. I'm afraid I can't do that" >&2; exit 1; fi
 AS_ROOT=yes exec "$@"
 """
 
@@ -70,7 +70,7 @@ def with_sudo(make_sshd, tmp_path):
     (tmp_path / "sudo").write_text(FAKE_SUDO)
     (tmp_path / "sudo").chmod(0o755)
     host = connect(make_sshd(PATH=f"{tmp_path}:/usr/bin:/bin").address, name="n1")
-    yield SshHost(host._client, name="n1", address=replace(host._address, user="somebody"))
+    yield as_user(host, "somebody")
     host.close()
 
 
@@ -81,12 +81,12 @@ def test_root_goes_through_sudo(with_sudo):
 
 
 def test_root_as_root_needs_no_sudo(with_sudo):
-    host = SshHost(with_sudo._client, name="n1", address=replace(with_sudo._address, user="root"))
+    host = as_user(with_sudo, "root")
     assert host.run(["sh", "-c", "echo $AS_ROOT"], root=True).stdout == "\n"
 
 
 def test_a_user_who_may_not_use_sudo_is_told(with_sudo):
-    with pytest.raises(NodeError, match="user somebody may not run commands as root: sudo: a password") as caught:
+    with pytest.raises(NodeError, match="user somebody may not run commands as root: sudo: I'm sorry") as caught:
         with_sudo.run(["forbidden"], root=True)
     assert caught.value.kind == "auth"
 
