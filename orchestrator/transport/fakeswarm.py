@@ -8,6 +8,7 @@ changed anything. The docker SDK itself runs against it; see :mod:`orchestrator.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,7 @@ class FakeSwarm(FakeContainers):
             name: FakeEngine(name, f"192.168.90.{number}", dict(images or {}))
             for number, name in enumerate(names, start=11)
         }
+        self._turn = threading.RLock()
         self.changes: list[str] = []
         self.failures: dict[tuple[str, str], list[ApiError]] = {}
         self.swarm: Raw = {}
@@ -38,7 +40,8 @@ class FakeSwarm(FakeContainers):
     def handle(self, engine: str, method: str, path: str, query: dict[str, str], body: bytes) -> tuple[int, Any]:
         """Answer one request: HTTP status and a body to be encoded as JSON (``None`` for none)."""
         try:
-            answer = self._answer(engine, method, path, query, body)
+            with self._turn:  # steps are carried out by several threads at once
+                answer = self._answer(engine, method, path, query, body)
         except ApiError as error:
             return error.status, {"message": error.message}
         if method != "GET":
