@@ -13,6 +13,7 @@ from orchestrator.model.outcome import (
     PlanOutcome,
     RestoreOutcome,
     StatusOutcome,
+    SupportOutcome,
     UpOutcome,
     VerifyOutcome,
 )
@@ -28,6 +29,7 @@ from orchestrator.report.snapshots import (
     render_snapshots,
 )
 from orchestrator.report.status import render_findings, render_images, render_status
+from orchestrator.report.support import render_support
 from orchestrator.report.verify import render_verify
 
 VERDICTS = {
@@ -80,6 +82,10 @@ DOWN = Presentation[DownOutcome](
 STATUS = Presentation[StatusOutcome](
     text=lambda outcome, _journal, _width: render_status(outcome),
     document=lambda outcome, _journal: documents.status_document(outcome),
+)
+SUPPORT = Presentation[SupportOutcome](
+    text=lambda outcome, _journal, _width: render_support(outcome),
+    document=lambda outcome, _journal: documents.support_document(outcome),
 )
 DOCTOR = Presentation[list[Finding]](
     text=lambda findings, _journal, _width: render_findings(findings),

@@ -8,6 +8,7 @@ changed anything. The docker SDK itself runs against it; see :mod:`orchestrator.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,7 @@ class FakeSwarm(FakeContainers):
         self.changes: list[str] = []
         self.failures: dict[tuple[str, str], list[ApiError]] = {}
         self.swarm: Raw = {}
+        self._lock = threading.RLock()
 
     def fail(self, engine: str, call: str, status: int, message: str, times: int = 1) -> None:
         """Let the next ``times`` calls of that kind (``POST /networks/create``) fail on that engine."""
@@ -37,13 +39,14 @@ class FakeSwarm(FakeContainers):
 
     def handle(self, engine: str, method: str, path: str, query: dict[str, str], body: bytes) -> tuple[int, Any]:
         """Answer one request: HTTP status and a body to be encoded as JSON (``None`` for none)."""
-        try:
-            answer = self._answer(engine, method, path, query, body)
-        except ApiError as error:
-            return error.status, {"message": error.message}
-        if method != "GET":
-            self.changes.append(f"{engine} {method} {path}")
-        return 200, answer
+        with self._lock:  # the nodes ask side by side
+            try:
+                answer = self._answer(engine, method, path, query, body)
+            except ApiError as error:
+                return error.status, {"message": error.message}
+            if method != "GET":
+                self.changes.append(f"{engine} {method} {path}")
+            return 200, answer
 
     def _answer(self, engine: str, method: str, path: str, query: dict[str, str], body: bytes) -> Any:  # noqa: ANN401
         queued = self.failures.get((engine, f"{method} {path}"))

@@ -12,6 +12,7 @@ import paramiko
 
 from orchestrator.errors import NodeError
 from orchestrator.transport.base import KINDS, ChannelFailed, CommandResult, Stream, problem_of
+from orchestrator.transport.following import CommandLines
 from orchestrator.transport.login import KEEPALIVE_SECONDS, log_in
 from orchestrator.transport.wire import BROKE, SILENT, Wire
 
@@ -84,6 +85,14 @@ class SshHost:
                 hint="log in as root, or let the user run sudo without a password",
             )
         return CommandResult(tuple(argv), result.exit_code, result.stdout, result.stderr)
+
+    def follow(self, argv: Sequence[str], *, root: bool = False) -> CommandLines:
+        """Start a command that goes on; see :class:`orchestrator.transport.base.Host`."""
+        words = ("sudo", "-n", "--", *argv) if root and self._user != "root" else tuple(argv)
+        try:
+            return CommandLines(self._open_command(words))
+        except (ChannelFailed, paramiko.SSHException, EOFError, OSError) as error:
+            raise self._failed(shlex.join(words), f"could not be started: {error}") from error
 
     def open_tcp(self, address: str, port: int, *, timeout: float) -> Stream:
         """A TCP connection that starts on the node. Raises ``ChannelFailed``, of kind ``dead`` if the node is."""
