@@ -20,6 +20,7 @@ from orchestrator.apply.site import Job, Manager, Raw
 from orchestrator.errors import NodeError, RefusedError
 from orchestrator.model.lab import ConfigObject, Network, Service
 from orchestrator.model.labels import CLUSTER
+from orchestrator.model.observed import Problem
 from orchestrator.model.plan import (
     CreateConfig,
     CreateNetwork,
@@ -172,14 +173,19 @@ def _already(
 
 
 def remove_service(job: Job, action: RemoveService) -> bool:
-    """Remove a service and wait until its tasks are gone (those on nodes that are down do not count)."""
+    """Remove a service and wait until its tasks are gone.
+
+    Those on nodes that are down do not count, nor those on nodes to which we have no connection: the managers need some
+    heartbeats before they give a node up, and a dead one ends no task.
+    """
     engine_call = f"remove service {action.name}"
     removed = _remove(job, "service", action.id, action.name)
     manager = job.site.manager()
 
     def look() -> None:
         with engine_errors(manager.name, engine_call):
-            down = {node["ID"] for node in manager.engine.nodes() if node["Status"]["State"] != "ready"}
+            nodes = manager.engine.nodes()
+            down = {node["ID"] for node in nodes if node["Status"]["State"] != "ready" or _lost(job, node)}
             tasks = [task for task in manager.engine.tasks() if task.get("ServiceID") == action.id]
         left = [task for task in tasks if task.get("NodeID") and task["NodeID"] not in down]
         if left:
@@ -195,6 +201,12 @@ def remove_service(job: Job, action: RemoveService) -> bool:
             hint="look at the nodes' containers: docker ps, and at `journalctl -u docker`",
         ) from late
     return removed
+
+
+def _lost(job: Job, node: Raw) -> bool:
+    """Whether a member is a node of the inventory that cannot be reached."""
+    hostname = str((node.get("Description") or {}).get("Hostname") or "")
+    return isinstance(job.site.hosts.get(hostname), Problem)
 
 
 def remove_network(job: Job, action: RemoveNetwork) -> bool:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.checks.base import Check
 from orchestrator.checks.endpoints import Endpoints
 from orchestrator.checks.mesh import MeshCheck
 from orchestrator.checks.names import NamesCheck
-from orchestrator.model.lab import EndpointMode, Lab, Network, Protocol, Service
+from orchestrator.checks.tasks import TasksCheck
+from orchestrator.model.lab import EndpointMode, Lab, Network, Protocol, Service, ServiceMode
+from orchestrator.model.labels import LAB
 from orchestrator.model.observed import ClusterView
 from orchestrator.planning.cluster import of_lab
+
+RUNNING = "running"
+"""Docker's word for the desired state of a task that shall run."""
 
 _MEANT = {"vip": "the virtual address of the service", "tasks": "the addresses of its tasks"}
 
@@ -34,6 +40,34 @@ def _names(service: Service, network: Network) -> Iterator[Check]:
     for name, resolves_to in ((service.key, "vip" if vip else "tasks"), (f"tasks.{service.key}", "tasks")):
         title = f"{name} resolves to {_MEANT[resolves_to]}"
         yield NamesCheck.model_validate({**known, "name": name, "resolves_to": resolves_to, "title": title})
+
+
+def attached_labs(cluster: str, view: ClusterView) -> list[Lab]:
+    """The stacks and single services of a swarm that somebody else made, each with what can be expected of it.
+
+    ``view`` is as :func:`orchestrator.planning.attach.as_labs` gives it.
+    """
+    swarm = view.swarm
+    names = sorted({live.spec.labels[LAB] for live in swarm.services}) if swarm else []
+    return [_attached(cluster, view, name) for name in names]
+
+
+def _attached(cluster: str, view: ClusterView, name: str) -> Lab:
+    """One stack; its services may well be on networks that are another stack's, or nobody's."""
+    swarm = view.swarm
+    networks = tuple(live.spec for live in swarm.networks) if swarm else ()
+    lab = replace(deployed_lab(cluster, view, name), networks=networks)
+    tasks = [_tasks(service, view) for service in lab.services]
+    return replace(lab, checks=(*derived_checks(lab), *tasks))
+
+
+def _tasks(service: Service, view: ClusterView) -> Check:
+    """As many tasks run as shall; of a global service that is what the scheduler has decided."""
+    swarm = view.swarm
+    due = [task for task in (swarm.tasks if swarm else ()) if task.service == service.name and task.desired == RUNNING]
+    count = service.replicas if service.mode is ServiceMode.REPLICATED else len({task.node_id for task in due})
+    title = f"{count} tasks of {service.name} run"
+    return TasksCheck.model_validate({"kind": "tasks", "service": service.key, "count": count, "title": title})
 
 
 def deployed_lab(cluster: str, view: ClusterView, name: str) -> Lab:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import DEFAULT_INVENTORY, InventoryOption, Output, OutputOption, PairsChoice
+from orchestrator.cli.options import (
+    DEFAULT_INVENTORY,
+    AttachOption,
+    InventoryOption,
+    Output,
+    OutputOption,
+    PairsChoice,
+)
 from orchestrator.cli.output import carry_out
 
 if TYPE_CHECKING:
@@ -75,6 +82,7 @@ def verify(
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", min=0, help="Another number asks other pairs of a sample.")
     ] = 0,
+    attach: AttachOption = False,
     inventory: InventoryOption = DEFAULT_INVENTORY,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -82,13 +90,14 @@ def verify(
     from orchestrator.cli.presentations import VERIFY
 
     def work(context: Context) -> VerifyOutcome:
+        from orchestrator.usecases.locate import Existing
         from orchestrator.usecases.verify import verify as carry
 
-        existing = _existing(context, inventory)
+        existing = Existing(_attached(inventory), None) if attach else _existing(context, inventory)
         return carry(
             context,
             existing.inventory,
-            _provider(existing.inventory),
+            _provider(existing.inventory, look_only=attach),
             state=existing.state,
             labs=labs or [],
             requests=requests,
@@ -97,6 +106,7 @@ def verify(
             look_only=look_only,
             pairs=pairs.plan,
             seed=seed,
+            attached=attach,
         )
 
     carry_out(work, VERIFY, output)
@@ -119,15 +129,19 @@ def down(
     carry_out(lambda context: _down(context, inventory, name, labs or []), DOWN, output)
 
 
-def status(inventory: InventoryOption = DEFAULT_INVENTORY, output: OutputOption = Output.TEXT) -> None:
+def status(
+    attach: AttachOption = False,
+    inventory: InventoryOption = DEFAULT_INVENTORY,
+    output: OutputOption = Output.TEXT,
+) -> None:
     """Show machines, nodes and labs, as far as they can be seen."""
     from orchestrator.cli.presentations import STATUS
 
     def work(context: Context) -> StatusOutcome:
         from orchestrator.usecases.status import status as carry
 
-        cluster = _existing(context, inventory).inventory
-        return carry(context, cluster, _provider(cluster))
+        cluster = _attached(inventory) if attach else _existing(context, inventory).inventory
+        return carry(context, cluster, _provider(cluster, look_only=attach), attached=attach)
 
     carry_out(work, STATUS, output)
 
@@ -224,8 +238,16 @@ def _warn(context: Context, cluster: Existing) -> None:
         context.notice(warning, level="warning")
 
 
-def _provider(inventory: Inventory, subnets: Sequence[str] = ()) -> Provider:
+def _attached(file: Path) -> Inventory:
+    from orchestrator.usecases.attach import attached_inventory
+
+    return attached_inventory(file, os.environ)
+
+
+def _provider(inventory: Inventory, subnets: Sequence[str] = (), *, look_only: bool = False) -> Provider:
     from orchestrator.providers import make_provider
+    from orchestrator.providers.readonly import ReadOnlyProvider
     from orchestrator.runtime.paths import state_dir
 
-    return make_provider(inventory, state_dir(inventory.name), subnets)
+    provider = make_provider(inventory, state_dir(inventory.name), subnets)
+    return ReadOnlyProvider(provider) if look_only else provider

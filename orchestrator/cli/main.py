@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from orchestrator import __version__
-from orchestrator.cli import catalogue, files, lifecycle, machine, snapshots, trusting
+from orchestrator.cli import catalogue, files, lifecycle, logs, machine, snapshots, support, trusting
 from orchestrator.cli.options import EarlyInventoryOption, EarlyOutputOption, Output
 from orchestrator.cli.output import reporting
 from orchestrator.errors import ExitCode
@@ -27,12 +27,14 @@ for command in (
     lifecycle.verify,
     lifecycle.down,
     lifecycle.status,
+    logs.logs,
     catalogue.labs,
     catalogue.checks,
     snapshots.restore,
     machine.ssh,
     trusting.trust,
     machine.doctor,
+    support.support,
     files.init,
     files.schema,
 ):

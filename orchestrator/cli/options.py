@@ -50,6 +50,11 @@ _OUTPUT_HELP = "text for people, json for programs."
 InventoryOption = Annotated[Path, typer.Option("--inventory", "-i", metavar="FILE", help=_INVENTORY_HELP)]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help=_OUTPUT_HELP)]
 
+AttachOption = Annotated[
+    bool,
+    typer.Option("--attach", help="Look at a swarm that somebody else made, on hosts that exist; changes nothing."),
+]
+
 # The same before the command's name. The environment is asked here alone: it must not outdo what was typed here.
 EarlyInventoryOption = Annotated[
     Path | None,

@@ -13,6 +13,7 @@ from orchestrator.model.outcome import (
     PlanOutcome,
     RestoreOutcome,
     StatusOutcome,
+    SupportOutcome,
     UpOutcome,
     VerifyOutcome,
 )
@@ -29,6 +30,7 @@ from orchestrator.report.snapshots import (
     render_snapshots,
 )
 from orchestrator.report.status import render_findings, render_images, render_status
+from orchestrator.report.support import render_support
 from orchestrator.report.trust import render_trust
 from orchestrator.report.verify import render_verify
 
@@ -94,6 +96,10 @@ TRUST = Presentation[TrustOutcome](
     text=lambda outcome, _journal, _width: render_trust(outcome),
     document=lambda outcome, _journal: documents.trust_document(outcome),
     exit_code=_trust_code,
+)
+SUPPORT = Presentation[SupportOutcome](
+    text=lambda outcome, _journal, _width: render_support(outcome),
+    document=lambda outcome, _journal: documents.support_document(outcome),
 )
 DOCTOR = Presentation[list[Finding]](
     text=lambda findings, _journal, _width: render_findings(findings),

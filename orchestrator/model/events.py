@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from orchestrator.model.journal import LogEntry
+
 
 @dataclass(frozen=True)
 class PhaseStarted:
@@ -64,4 +66,11 @@ class Notice:
     node: str = ""
 
 
-Event = PhaseStarted | PhaseFinished | StepStarted | StepProgress | StepFinished | Notice
+@dataclass(frozen=True)
+class LogLine:
+    """An entry of a node's journal, for whoever asked for the logs."""
+
+    entry: LogEntry
+
+
+Event = PhaseStarted | PhaseFinished | StepStarted | StepProgress | StepFinished | Notice | LogLine

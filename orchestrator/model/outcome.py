@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from orchestrator.model.observed import Problem
 from orchestrator.model.plan import Deferral, Plan
 from orchestrator.model.probe import Observation
 from orchestrator.model.snapshot import Health
@@ -168,6 +169,34 @@ class BridgeStatus:
     name: str
     node: str
     subnet: str
+
+
+@dataclass(frozen=True)
+class LogsOutcome:
+    """What ``lab logs`` has told: how many entries, from which nodes; and which nodes could not be read, and why."""
+
+    entries: int
+    read: tuple[str, ...] = ()
+    problems: dict[str, Problem] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What is not in an archive for a bug report, and why; ``node`` is "" for what is not about one node."""
+
+    what: str
+    why: str
+    node: str = ""
+
+
+@dataclass(frozen=True)
+class SupportOutcome:
+    """The archive that ``lab support`` has written: its place, the names of what is in it, and what is not."""
+
+    file: str
+    size: int
+    parts: tuple[str, ...]
+    missing: tuple[Missing, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ class Target:
 class Probe:
     """``count`` requests from ``vantage`` to ``target`` for the published port of ``service``.
 
-    ``deadline`` is in seconds and holds for each request, connect to last byte.
+    ``deadline`` is in seconds and holds for each request, connect to last byte. With ``any_protocol`` an answer need
+    not be HTTP: nobody has told us what the service speaks.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Probe:
     deadline: float
     expect: Expectation = Expectation.ANSWER
     path: str = "/"
+    any_protocol: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ class Observation:
     """One request and what came of it. ``latency`` is seconds from dialling to the last byte (or the failure).
 
     ``size`` is the body's in bytes; ``digest`` is its SHA-256, only where another path than ``/`` was asked for.
+    ``connected`` says whether a TCP connection stood, whatever became of the request on it.
     """
 
     probe: str
@@ -119,3 +122,4 @@ class Observation:
     error: str = ""
     size: int = 0
     digest: str = ""
+    connected: bool = False

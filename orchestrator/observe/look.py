@@ -34,8 +34,9 @@ from orchestrator.observe.parse import (
     parse_swarm_node,
     parse_task,
 )
+from orchestrator.runtime.bounded import fan_out_within
 from orchestrator.runtime.context import Context
-from orchestrator.runtime.fanout import fan_out
+from orchestrator.runtime.fanout import Result, fan_out
 from orchestrator.transport.base import Host, problem_of
 from orchestrator.transport.engine_errors import engine_errors
 
@@ -43,15 +44,40 @@ UP = ("running", "paused", "restarting")
 """States of the containers that ``docker ps`` lists."""
 
 
-def observe(context: Context, hosts: Mapping[str, Host | Problem], images: Collection[str]) -> ClusterView:
+def observe(
+    context: Context, hosts: Mapping[str, Host | Problem], images: Collection[str], *, patience: float | None = None
+) -> ClusterView:
     """Look at all nodes at once, and at the swarm through the first manager that answers.
 
     ``images`` are the references that labs use. A node that cannot be asked is in the view with its problem.
+    ``patience`` is how many seconds the nodes have together (or twice as long as those took that answered), and then
+    the managers; without it each call has its own time-out (an engine may stay silent for a minute).
     """
-    results = fan_out(list(hosts), lambda name: _observe_host(name, hosts[name], images))
-    context.check()
-    views = tuple(result.get() for result in results)
-    return ClusterView(views, _through_a_manager(context, views, hosts))
+
+    def look(name: str) -> NodeView:
+        return _observe_host(name, hosts[name], images)
+
+    if patience is None:
+        results = fan_out(list(hosts), look)
+        context.check()
+        views = tuple(result.get() for result in results)
+        return ClusterView(views, _through_a_manager(context, views, hosts))
+    bounded = fan_out_within(context, list(hosts), look, patience, pace=True)
+    views = tuple(_view_of(result, patience) for result in bounded)
+    (told,) = fan_out_within(context, ["managers"], lambda _: _through_a_manager(context, views, hosts), patience)
+    if isinstance(told.error, TimeoutError):
+        context.notice(f"no manager has told the swarm within {patience:.0f} s", level="warning")
+        return ClusterView(views)
+    return ClusterView(views, told.get())
+
+
+def _view_of(result: Result[str, NodeView], patience: float) -> NodeView:
+    """What came of looking at a node; an engine that keeps silent is a problem of that node."""
+    if not isinstance(result.error, TimeoutError):
+        return result.get()
+    hint = "`systemctl status docker` and `journalctl -u docker` on the node"
+    problem = Problem("timeout", f"the engine does not answer within {patience:.0f} s", hint)
+    return NodeView(result.item, reachable=False, problem=problem)
 
 
 def _observe_host(name: str, host: Host | Problem, images: Collection[str]) -> NodeView:

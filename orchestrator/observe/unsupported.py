@@ -39,7 +39,9 @@ _KNOWN: dict[str, Any] = {
 
 def unsupported(spec: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of settings of a live service that a lab file cannot express (``TaskTemplate.ContainerSpec.Mounts``)."""
-    return tuple(sorted(set(_unknown(spec, _KNOWN, ""))))
+    # A job without settings is an empty object, which says something all the same.
+    modes = {f"Mode.{mode}" for mode in spec.get("Mode") or {} if mode not in _KNOWN["Mode"]}
+    return tuple(sorted(modes | set(_unknown(spec, _KNOWN, ""))))
 
 
 def _unknown(raw: Any, known: Any, path: str) -> Iterator[str]:  # noqa: ANN401 (any JSON)

@@ -10,9 +10,14 @@ from orchestrator.model.probe import Expectation, Observation
 from orchestrator.model.verdict import CheckResult, Verdict
 from orchestrator.planning.localise import findings
 from orchestrator.planning.scene import Scene
-from orchestrator.planning.tally import Way, by_entry, enumerate_names, seen_tasks, task_name
+from orchestrator.planning.tally import SILENCE, Way, by_entry, enumerate_names, seen_tasks, task_name
 
 ANONYMOUS = "the answers do not name their task, so who answered, shares and entry addresses are not checked"
+
+OTHER_PROTOCOL = "it answers, but not in HTTP, so who answered, shares and entry addresses are not checked"
+
+QUIET = "a service that waits to be spoken to in its own protocol looks like this, and one that hangs does too"
+QUIET_HINT = "ask it with a client of its own, at the address of {entry}"
 
 QUANTUM = 1.0
 """Requests by which a task's share may always differ: so many cannot be dealt out evenly in any case."""
@@ -21,6 +26,14 @@ QUANTUM = 1.0
 def subject(found: Scene, entry: str) -> str:
     """What a check is about: ``ingress-mesh_web :8080 via n2``."""
     return f"{found.service} :{found.port} via {entry}"
+
+
+def _left_out(found: Scene) -> str:
+    """What is not checked of a port that answers, and why; "" where everything is."""
+    if found.anonymous:
+        return ANONYMOUS
+    replies = any(way.replies for way in found.ways)
+    return OTHER_PROTOCOL if replies and not any(way.answers for way in found.ways) else ""
 
 
 def mesh_checks(found: Scene) -> Iterator[CheckResult]:
@@ -124,8 +137,10 @@ def _mesh(found: Scene, check: str, entry: str, ways: Sequence[Way]) -> CheckRes
     if not ways:
         return CheckResult(check, about, Verdict.INCONCLUSIVE, "there is no vantage from which it could be asked")
     failed = [way for way in ways if way.failed]
+    if not failed and any(way.silent for way in ways):
+        return CheckResult(check, about, Verdict.INCONCLUSIVE, f"{SILENCE}: {QUIET}", QUIET_HINT.format(entry=entry))
     if not failed:
-        return CheckResult(check, about, Verdict.PASS, ANONYMOUS if found.anonymous else "")
+        return CheckResult(check, about, Verdict.PASS, _left_out(found))
     if failed[0].probe.expect is Expectation.REFUSED:
         return _not_closed(found, check, entry, failed)
     causes = findings(found, entry)

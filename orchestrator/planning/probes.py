@@ -75,6 +75,7 @@ def plan_probes(
     labs: Sequence[str] | None = None,
     pairs: Pairs | None = None,
     seed: int = 0,
+    any_protocol: bool = False,
 ) -> ProbePlan:
     """Probes for every published TCP port of our services, or only of the services of ``labs``.
 
@@ -84,7 +85,7 @@ def plan_probes(
 
     With all pairs, each probe makes ``requests`` requests, or two for each running task where that is more: round
     robin then shows every task. In a sample that is what all probes through one entry make together. ``deadline`` is
-    seconds per request.
+    seconds per request. ``any_protocol`` is for services of others, which may speak something else than HTTP.
     """
     swarm = view.swarm
     if swarm is None:
@@ -99,7 +100,7 @@ def plan_probes(
     probes: dict[str, Probe] = {}
     thin: set[Through] = set()
     for service, port in asked:
-        made = _of_port(ground, service, port, routes)
+        made = [replace(one, any_protocol=any_protocol) for one in _of_port(ground, service, port, routes)]
         probes |= {probe.id: probe for probe in made}
         thin |= _thin(ground, service, port, made)
     plan = ProbePlan(tuple(probes.values()), (*notes, *untold), frozenset(thin))

@@ -20,6 +20,7 @@ from orchestrator.planning.cluster import (
 )
 from orchestrator.planning.container_refusals import container_refusals
 from orchestrator.planning.containers import node_goals
+from orchestrator.planning.foreign import another_swarm, foreign_swarm
 from orchestrator.planning.members import joining
 from orchestrator.planning.survey import Survey, blocked_ports, overlap
 
@@ -59,7 +60,9 @@ def _no_swarm(inventory: Inventory, nodes: Sequence[Place], known: str) -> Itera
             reason = f"it manages a swarm that answers no question: most likely most of its managers are lost{missing}"
             hint = "bring the other managers back, or see `docker node ls` on that node"
         else:
-            reason = f"it is a worker of some swarm, and no manager can be asked whether it is ours{missing}"
+            known = ", ".join(sorted(place.view.remote_managers))
+            of = f" (its managers: {known})" if known else ""
+            reason = f"it is a worker of some swarm{of}, and no manager can be asked whether it is ours{missing}"
             hint = "bring a manager back; if the swarm is not ours, `docker swarm leave` on that node frees it"
         yield Refusal(place.name, reason, hint)
     if not members and not first.view.reachable:
@@ -79,19 +82,11 @@ def _no_swarm(inventory: Inventory, nodes: Sequence[Place], known: str) -> Itera
 def _membership(inventory: Inventory, nodes: Sequence[Place], swarm: SwarmView) -> Iterator[Refusal]:
     """The swarm must be ours, and every node that is in a swarm must be in this one."""
     if not owned_by(swarm.labels, inventory.name):
-        yield Refusal(
-            swarm.seen_by,
-            f"it is in a swarm that was not made for the cluster {inventory.name}",
-            f"choose other hosts, or make {swarm.seen_by} leave that swarm yourself (`docker swarm leave --force`)",
-        )
+        yield from foreign_swarm(inventory, nodes, swarm)
         return
     for place in nodes:
         if active(place) and not belongs(place.view, swarm):
-            yield Refusal(
-                place.name,
-                "it is in another swarm, or was removed from ours without knowing it",
-                f"if it is free to be used here, run `docker swarm leave --force` on {place.name}",
-            )
+            yield another_swarm(place, "it is in another swarm, or was removed from ours without knowing it")
 
 
 def _addresses(inventory: Inventory, nodes: Sequence[Place], view: ClusterView) -> Iterator[Refusal]:

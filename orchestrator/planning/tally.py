@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
 
@@ -28,6 +28,8 @@ MANY = 12
 
 A_FEW = 8
 """How many of them it names."""
+SILENCE = "connections are accepted, and nothing comes back"
+"""What is told of a port whose protocol nobody knows."""
 
 SERVER_ERROR = 500
 """HTTP status from which an answer says that the service itself fails."""
@@ -38,13 +40,15 @@ class Way:
     """One vantage × target: its probe and what came of it.
 
     ``good`` are the observations that were as expected, ``bad`` those that were not; requests that could not be
-    made at all are in neither.
+    made at all are in neither. ``silent`` are those that say neither: a connection stood and nothing came back, from a
+    service of which nobody knows what it speaks, and which has answered nobody.
     """
 
     probe: Probe
     good: tuple[Observation, ...]
     bad: tuple[Observation, ...]
     unasked: str = ""
+    silent: tuple[Observation, ...] = ()
 
     @property
     def vantage(self) -> str:
@@ -92,10 +96,16 @@ class Way:
         return tuple(seen for seen in (*self.good, *self.bad) if seen.outcome is Outcome.ANSWERED)
 
     @property
+    def replies(self) -> tuple[Observation, ...]:
+        """The answers in whatever protocol may be answered in."""
+        answering = self.probe.any_protocol and self.probe.expect is Expectation.ANSWER
+        return self.good if answering else self.answers
+
+    @property
     def failures(self) -> str:
         """What went wrong and how often, for a sentence: ``time-out (10 of 20)``."""
         kinds = Counter(_word(seen) for seen in self.bad)
-        asked = len(self.good) + len(self.bad)
+        asked = len(self.good) + len(self.bad) + len(self.silent)
         return ", ".join(f"{word} ({times} of {asked})" for word, times in kinds.most_common())
 
 
@@ -104,12 +114,29 @@ def tally(probes: Iterable[Probe], observations: Iterable[Observation]) -> tuple
     found: dict[str, list[Observation]] = {}
     for seen in observations:
         found.setdefault(seen.probe, []).append(seen)
-    return tuple(_way(probe, found.get(probe.id, [])) for probe in probes)
+    ways = tuple(_way(probe, found.get(probe.id, [])) for probe in probes)
+    speaking = {_port(way) for way in ways if way.replies}
+    return tuple(way if _port(way) in speaking else _undecided(way) for way in ways)
+
+
+def _port(way: Way) -> tuple[str, int]:
+    return way.probe.service, way.probe.published
+
+
+def _undecided(way: Way) -> Way:
+    """The way of a port that answers nobody: where connections stand, silence is no failure of an unknown protocol."""
+    silent = tuple(seen for seen in way.bad if _mute(seen, way.probe))
+    return replace(way, bad=tuple(seen for seen in way.bad if seen not in silent), silent=silent) if silent else way
+
+
+def _mute(seen: Observation, probe: Probe) -> bool:
+    asked_to_speak = probe.any_protocol and probe.expect is Expectation.ANSWER
+    return asked_to_speak and seen.connected and seen.outcome is Outcome.TIMEOUT
 
 
 def cell(way: Way) -> Cell:
     """The cell of the matrix that a person sees."""
-    latencies = [seen.latency for seen in way.answers] or [0.0]
+    latencies = [seen.latency for seen in way.replies] or [0.0]
     probe = way.probe
     tasks = Counter(seen.answer.task for seen in way.answers if seen.answer.task)
     return Cell(
@@ -117,15 +144,21 @@ def cell(way: Way) -> Cell:
         entry=way.entry,
         address=probe.target.address,
         port=probe.target.port,
-        verdict=Verdict.FAIL if way.failed else Verdict.PASS if way.conclusive else Verdict.INCONCLUSIVE,
-        asked=len(way.good) + len(way.bad),
-        answered=len(way.answers),
+        verdict=_verdict(way),
+        asked=len(way.good) + len(way.bad) + len(way.silent),
+        answered=len(way.replies),
         latency_min=min(latencies),
         latency_median=median(latencies),
         latency_max=max(latencies),
         tasks=dict(sorted(tasks.items())),
         reason=_reason(way),
     )
+
+
+def _verdict(way: Way) -> Verdict:
+    if way.failed:
+        return Verdict.FAIL
+    return Verdict.PASS if way.conclusive and not way.silent else Verdict.INCONCLUSIVE
 
 
 def seen_tasks(ways: Iterable[Way]) -> Counter[str]:
@@ -170,6 +203,10 @@ def _way(probe: Probe, found: Sequence[Observation]) -> Way:
 def _as_expected(seen: Observation, probe: Probe) -> bool:
     if probe.expect is Expectation.REFUSED:
         return seen.outcome is Outcome.REFUSED
+    if probe.any_protocol:
+        # Whoever hangs up on a request that it does not understand is there, and so is who answers with an error.
+        hung_up = seen.outcome is Outcome.RESET and seen.connected
+        return hung_up or seen.outcome in {Outcome.ANSWERED, Outcome.NOT_HTTP}
     return seen.outcome is Outcome.ANSWERED and seen.status < SERVER_ERROR
 
 
@@ -180,6 +217,8 @@ def _word(seen: Observation) -> str:
 
 
 def _reason(way: Way) -> str:
+    if way.silent and not way.failed:
+        return f"{SILENCE} ({len(way.silent)} of {len(way.silent) + len(way.good)})"
     if not way.failed:
         return way.unasked
     closed = " where the connection had to be refused" if way.probe.expect is Expectation.REFUSED else ""

@@ -17,6 +17,7 @@ from orchestrator.model.outcome import (
     PlanOutcome,
     RestoreOutcome,
     StatusOutcome,
+    SupportOutcome,
     UpOutcome,
     VerifyOutcome,
 )
@@ -137,6 +138,12 @@ def verify_document(outcome: VerifyOutcome, journal: Journal) -> Document:
 
 def status_document(outcome: StatusOutcome) -> Document:
     """The document of ``lab status``."""
+    document: Document = plain(outcome)
+    return document
+
+
+def support_document(outcome: SupportOutcome) -> Document:
+    """The document of ``lab support``."""
     document: Document = plain(outcome)
     return document
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from orchestrator.model.events import (
     Event,
+    LogLine,
     Notice,
     PhaseFinished,
     PhaseStarted,
@@ -59,6 +60,8 @@ class LiveSink:
                 self._finish_step(event)
             case Notice():
                 self._notice(event)
+            case LogLine():
+                pass  # told by a sink of its own
 
     def tick(self) -> None:
         """Redraw the moving part."""

@@ -9,6 +9,7 @@ from typing import IO
 
 from orchestrator.model.events import (
     Event,
+    LogLine,
     Notice,
     PhaseFinished,
     PhaseStarted,
@@ -74,6 +75,8 @@ class PlainSink:
             case StepFinished():
                 outcome = "done" if event.ok else f"FAILED: {event.error}"
                 return f"  {self._subject(event.step)}: {outcome} ({seconds(event.seconds)})"
+            case LogLine():
+                return ""  # told by a sink of its own
             case Notice():
                 prefix = "warning: " if event.level == "warning" else ""
                 return f"{prefix}{located(event.node, event.message)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -55,6 +55,16 @@ class Stream(Protocol):
         """Close; may be called twice."""
 
 
+class Lines(Protocol):
+    """The output of a command that goes on."""
+
+    def __iter__(self) -> Iterator[str]:
+        """Line by line as they come, errors among them, until the command or the connection ends."""
+
+    def close(self) -> None:
+        """Give it up; may be called twice and from another thread."""
+
+
 class Host(Protocol):
     """One node to which a connection stands. Methods may be called from several threads at once."""
 
@@ -74,6 +84,9 @@ class Host(Protocol):
         ``root`` runs it through ``sudo -n`` where the login user is not root. Raises ``NodeError`` when the
         command cannot be started or exceeds ``timeout`` seconds; a non-zero exit code is a result.
         """
+
+    def follow(self, argv: Sequence[str], *, root: bool = False) -> Lines:
+        """Start a command that goes on, and read what it prints. Raises ``NodeError`` where it cannot be started."""
 
     def open_tcp(self, address: str, port: int, *, timeout: float) -> Stream:
         """A TCP connection that starts on the node itself. Raises ``ChannelFailed``."""

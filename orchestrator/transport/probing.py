@@ -140,7 +140,10 @@ def request(host: Host | None, probe: Probe, attempt: int) -> Observation:
     started = time.monotonic()
     seen = Observation(probe.id, attempt, Outcome.ANSWERED, 0.0)
     try:
-        status, body = _ask(host, probe.target, probe.path, started + probe.deadline)
+        end = started + probe.deadline
+        stream = _open(host, probe.target, end)
+        seen = replace(seen, connected=True)
+        status, body = _ask(stream, probe.target, probe.path, end)
         digest = hashlib.sha256(body).hexdigest() if probe.path != "/" else ""
         seen = replace(seen, status=status, answer=parse_answer(body), size=len(body), digest=digest)
     except Exception as error:
@@ -148,8 +151,8 @@ def request(host: Host | None, probe: Probe, attempt: int) -> Observation:
     return replace(seen, latency=time.monotonic() - started)
 
 
-def _ask(host: Host | None, target: Target, path: str, end: float) -> tuple[int, bytes]:
-    stream = _open(host, target, end)
+def _ask(stream: Stream, target: Target, path: str, end: float) -> tuple[int, bytes]:
+    """One request over a fresh connection, which is closed; status and body."""
     try:
         stream.settimeout(_left(end))
         stream.sendall(

@@ -10,7 +10,7 @@ import io
 import json
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -87,6 +87,10 @@ class ScriptedHost:
         script = self._commands.get(line, Script(stderr=f"sh: {argv[0]}: not found\n", exit_code=127))
         return CommandResult(tuple(argv), script.exit_code, script.stdout, script.stderr)
 
+    def follow(self, argv: Sequence[str], *, root: bool = False) -> ScriptedLines:
+        """The lines of the scripted output, after which the command ends."""
+        return ScriptedLines(self.run(argv, root=root).stdout)
+
     def open_tcp(self, address: str, port: int, *, timeout: float) -> ScriptedStream:  # noqa: ARG002
         """A stream that answers from the table. Raises ``ChannelFailed``, ``refused`` for what is not in it."""
         self.dialled.append((address, port))
@@ -113,6 +117,19 @@ class ScriptedHost:
     def close(self) -> None:
         """After this nothing can be opened any more."""
         self.closed = True
+
+
+class ScriptedLines:
+    """Output that comes at once."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._text.splitlines())
+
+    def close(self) -> None:
+        """Nothing to close."""
 
 
 class ScriptedStream:

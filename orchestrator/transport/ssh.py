@@ -13,6 +13,7 @@ import paramiko
 
 from orchestrator.errors import NodeError
 from orchestrator.transport.base import KINDS, ChannelFailed, CommandResult, Stream, problem_of
+from orchestrator.transport.following import CommandLines
 from orchestrator.transport.login import Session, log_in
 from orchestrator.transport.route import Route, plain
 from orchestrator.transport.secrets import Secrets
@@ -107,6 +108,15 @@ class SshHost:
         started = time.monotonic()
         channel = self._sudo.start(argv, timeout)
         return self._finish(channel, tuple(argv), stdin, timeout, started)
+
+    def follow(self, argv: Sequence[str], *, root: bool = False) -> CommandLines:
+        """Start a command that goes on; see :class:`orchestrator.transport.base.Host`."""
+        if root:
+            return CommandLines(self._as_root(tuple(argv), OPEN_SECONDS))
+        try:
+            return CommandLines(self._open_command(argv))
+        except (ChannelFailed, paramiko.SSHException, EOFError, OSError) as error:
+            raise self._failed(shlex.join(argv), f"could not be started: {error}") from error
 
     def open_tcp(self, address: str, port: int, *, timeout: float) -> Stream:
         """A TCP connection that starts on the node. Raises ``ChannelFailed``, of kind ``dead`` if the node is."""

@@ -15,7 +15,7 @@ from orchestrator.planning.diff import plan_down, plan_remove_labs
 from orchestrator.providers.base import Provider
 from orchestrator.runtime.context import Context
 from orchestrator.runtime.state import ClusterState, remove_state, save_state, state_file
-from orchestrator.usecases.connect import Hosts, connected, unreachable
+from orchestrator.usecases.connect import PATIENCE, Hosts, connected, unreachable
 from orchestrator.usecases.leasing import Leasing
 from orchestrator.usecases.memory import swarm_is_ours, with_swarm, without_labs
 from orchestrator.usecases.verify import check_labs, labs_up
@@ -61,7 +61,7 @@ def _clean_hosts(
     context: Context, inventory: Inventory, state: ClusterState | None, provider: Provider
 ) -> tuple[Plan, tuple[LeftBehind, ...]]:
     """Clean the hosts that can be reached; what was done, and which hosts could not be cleaned."""
-    with connected(context, provider, inventory.nodes) as hosts:
+    with connected(context, provider, inventory.nodes, patience=PATIENCE) as hosts:
         view = _look(context, hosts)
         if state is not None:
             state = _note_members(context, state, view, late=bool(unreachable(hosts)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.model.inventory import Inventory, NodeConfig
 from orchestrator.model.lab import ServiceMode
@@ -17,25 +17,48 @@ from orchestrator.model.outcome import (
     StatusOutcome,
 )
 from orchestrator.observe import observe
+from orchestrator.planning.cluster import places
 from orchestrator.planning.lease import expired
 from orchestrator.providers.base import Machine, Provider
 from orchestrator.runtime.context import Context
 from orchestrator.usecases.answering import operator_routes
-from orchestrator.usecases.connect import connected
+from orchestrator.usecases.attach import attach
+from orchestrator.usecases.connect import ENGINE_PATIENCE, PATIENCE, connected
 
 
-def status(context: Context, inventory: Inventory, provider: Provider) -> StatusOutcome:
-    """Look at machines, nodes and labs; what cannot be reached is shown with the reason."""
+def status(context: Context, inventory: Inventory, provider: Provider, *, attached: bool = False) -> StatusOutcome:
+    """Look at machines, nodes and labs; what cannot be reached is shown with the reason.
+
+    A node that keeps silent does not keep the person waiting for longer than :data:`PATIENCE` or
+    :data:`ENGINE_PATIENCE`. With ``attached`` the swarm is somebody else's: all its services and members are shown.
+    Raises :class:`RefusedError` then where the hosts are not in one swarm.
+    """
     machines = {machine.name: machine for machine in provider.machines()}
-    with connected(context, provider, inventory.nodes) as hosts:
+    with connected(context, provider, inventory.nodes, patience=PATIENCE) as hosts:
         with context.phase("observe", "Look at the swarm"):
-            view = observe(context, hosts, ())
-        routes = operator_routes(provider, inventory.nodes, view, inventory.name)
+            view = observe(context, hosts, (), patience=ENGINE_PATIENCE)
+        view = attach(view, inventory.name) if attached else view
+        return describe(inventory, provider, machines, view, attached=attached)
+
+
+def describe(
+    inventory: Inventory,
+    provider: Provider,
+    machines: Mapping[str, Machine],
+    view: ClusterView,
+    *,
+    attached: bool = False,
+) -> StatusOutcome:
+    """What was seen, put together for a person."""
+    routes = operator_routes(provider, inventory.nodes, view, inventory.name)
     return StatusOutcome(
         cluster=inventory.name,
         provider=inventory.provider.value,
         swarm=describe_swarm(view, inventory.name),
-        nodes=tuple(node_status(node, view, machines) for node in inventory.nodes),
+        nodes=(
+            *(node_status(node, view, machines) for node in inventory.nodes),
+            *(other_members(inventory.nodes, view) if attached else ()),
+        ),
         services=service_statuses(view, inventory.name, routes),
         containers=container_statuses(view, inventory.name),
         bridges=bridge_statuses(view, inventory.name),
@@ -69,6 +92,22 @@ def node_status(node: NodeConfig, view: ClusterView, machines: Mapping[str, Mach
         problem=seen.problem.message if seen.problem else "",
         hint=seen.problem.hint if seen.problem else "",
     )
+
+
+def other_members(nodes: Sequence[NodeConfig], view: ClusterView) -> Iterator[NodeStatus]:
+    """Members of the swarm that the inventory does not name, as the managers see them."""
+    named = {place.member.id for place in places(nodes, view) if place.member}
+    for member in view.swarm.nodes if view.swarm else ():
+        if member.id not in named:
+            yield NodeStatus(
+                name=member.hostname,
+                machine="",
+                role=member.role.value,
+                leader=member.leader,
+                availability=member.availability.value,
+                state=member.state,
+                address=member.address,
+            )
 
 
 def service_statuses(view: ClusterView, cluster: str, routes: Sequence[Route]) -> tuple[ServiceStatus, ...]:

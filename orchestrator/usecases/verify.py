@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.checks.derived import deployed_lab, derived_checks
+from orchestrator.checks.derived import attached_labs, deployed_lab, derived_checks
 from orchestrator.config.compose import load_lab
 from orchestrator.errors import ConfigError, UsageError
 from orchestrator.model.inventory import Inventory
@@ -22,6 +22,7 @@ from orchestrator.model.outcome import Route, VerifyOutcome
 from orchestrator.model.probe import Pairs, Sample
 from orchestrator.model.verdict import CheckResult, Verdict, VerifyReport
 from orchestrator.observe import observe
+from orchestrator.planning.attach import without_jobs
 from orchestrator.planning.cluster import all_labels
 from orchestrator.planning.judge import judge
 from orchestrator.planning.probes import plan_probes
@@ -32,6 +33,7 @@ from orchestrator.runtime.state import ClusterState
 from orchestrator.usecases.altering import altering, run_altering
 from orchestrator.usecases.answering import operator_routes, targets
 from orchestrator.usecases.asking import ask
+from orchestrator.usecases.attach import attach
 from orchestrator.usecases.checking import run_checks
 from orchestrator.usecases.connect import Hosts, connected, unreachable
 from orchestrator.usecases.experiments import Ground
@@ -50,21 +52,26 @@ def verify(
     look_only: bool = False,
     pairs: Pairs | None = None,
     seed: int = 0,
+    attached: bool = False,
 ) -> VerifyOutcome:
     """Check the labs that are up (all, or only ``labs``): their published ports, and whatever else their files ask for.
 
     Where the file of a lab is gone (``state`` remembers its place), its checks are made from what is up. ``deadline``
     is seconds per request, ``tolerance`` the allowed deviation from an even share; ``look_only`` leaves out what
     changes something for a while. ``pairs`` says which nodes ask which (``None``: by their number), and ``seed`` which
-    of them in a sample. Raises :class:`UsageError` for a lab that is not up.
+    of them in a sample. With ``attached`` the swarm is somebody else's: its stacks and single services are the labs, no
+    file is read, and nothing that changes anything is among the checks.
+
+    Raises :class:`UsageError` for a lab that is not up, :class:`RefusedError` for hosts that are not in one swarm.
     """
     started = time.monotonic()
     with connected(context, provider, inventory.nodes) as hosts:
         with context.phase("observe", "Look at the swarm"):
             view = observe(context, hosts, ())
+        view, jobs = without_jobs(attach(view, inventory.name)) if attached else (view, ())
         if view.swarm is None:
-            return _no_manager(inventory, hosts)
-        chosen = _chosen(context, inventory, state, view, labs)
+            return _no_manager(inventory, hosts, attached=attached)
+        chosen = _stacks(view, inventory.name, labs) if attached else _chosen(context, inventory, state, view, labs)
         meshed = [lab.name for lab in chosen if any(check.kind == "mesh" for check in lab.checks)]
         routes = operator_routes(provider, inventory.nodes, view, inventory.name)
         with context.phase("probe", "Ask every published port from everywhere") as phase:
@@ -78,6 +85,7 @@ def verify(
                 labs=meshed,
                 pairs=pairs,
                 seed=seed,
+                any_protocol=attached,
             )
             if pairs is None and plan.sample and plan.sample.pairs is not Pairs.ALL:
                 context.notice(_sampling(plan.sample))
@@ -89,14 +97,14 @@ def verify(
     report = VerifyReport(
         cluster=inventory.name,
         ports=judge(plan, asked.counted, view, tolerance=tolerance),
-        checks=() if plan.probes or reports or altering(chosen) else (_nothing_to_check(inventory.name),),
+        checks=() if plan.probes or reports or altering(chosen) else (_nothing_to_check(inventory, attached=attached),),
         labs=tuple(report for report in reports if report.kind != "mesh"),
         probes=len(plan.probes) + questions,
         requests=len(asked.made),
         seconds=time.monotonic() - started,
         sample=plan.sample if plan.probes else None,
     )
-    notes = [*plan.notes, *asked.notes, *_absent(routes)]
+    notes = [*plan.notes, *jobs, *asked.notes, *_absent(routes)]
     if look_only:
         notes += [f"left out: the check {check.kind} of {lab.name}" for lab, check in altering(chosen)]
     elif altering(chosen):
@@ -113,6 +121,13 @@ def _chosen(
     check_labs(names, up)
     files = {record.name: record.path for record in state.labs} if state else {}
     return [_with_checks(context, inventory, view, name, files.get(name)) for name in sorted(names or up)]
+
+
+def _stacks(view: ClusterView, cluster: str, names: Sequence[str]) -> list[Lab]:
+    """The stacks and single services of somebody's swarm. Raises :class:`UsageError` for one that is not there."""
+    found = {lab.name: lab for lab in attached_labs(cluster, view)}
+    check_labs(names, set(found))
+    return [found[name] for name in sorted(names or found)]
 
 
 def _with_checks(context: Context, inventory: Inventory, view: ClusterView, name: str, file: Path | None) -> Lab:
@@ -159,17 +174,15 @@ def _absent(routes: Sequence[Route]) -> list[str]:
     return [f"not asked from this machine: {enumerate_names(names)}: {why}" for why, names in nodes.items()]
 
 
-def _nothing_to_check(cluster: str) -> CheckResult:
-    return CheckResult(
-        "mesh",
-        f"cluster {cluster}",
-        Verdict.INCONCLUSIVE,
-        "no lab is up, so there is nothing to check",
-        "`lab up` deploys the labs of the inventory",
-    )
+def _nothing_to_check(inventory: Inventory, *, attached: bool) -> CheckResult:
+    what, hint = ("no lab is up", "`lab up` deploys the labs of the inventory")
+    if attached:
+        what, hint = "the swarm has no service", "`lab status --attach` shows its nodes"
+    reason = f"{what}, so there is nothing to check"
+    return CheckResult("mesh", f"cluster {inventory.name}", Verdict.INCONCLUSIVE, reason, hint)
 
 
-def _no_manager(inventory: Inventory, hosts: Hosts) -> VerifyOutcome:
+def _no_manager(inventory: Inventory, hosts: Hosts, *, attached: bool) -> VerifyOutcome:
     """Nobody can say what ought to answer."""
     lost = unreachable(hosts)
     why = "; ".join(f"{name}: {problem.message}" for name, problem in lost.items())
@@ -178,7 +191,9 @@ def _no_manager(inventory: Inventory, hosts: Hosts) -> VerifyOutcome:
         f"cluster {inventory.name}",
         Verdict.INCONCLUSIVE,
         f"no manager of a swarm answers ({why})" if why else "no node is a manager of a swarm",
-        "`lab status` shows every node; `lab up` builds or repairs the cluster",
+        "`lab status --attach` shows every node"
+        if attached
+        else "`lab status` shows every node; `lab up` builds or repairs the cluster",
         tuple(lost),
     )
     return VerifyOutcome(VerifyReport(inventory.name, (), (check,)))

@@ -83,17 +83,88 @@ def test_hosts_are_afterwards_as_found(hosts: tuple[Lab, Path]) -> None:
     lab.run("down").ok()
 
 
-def test_a_swarm_of_others_is_refused_and_left_alone(hosts: tuple[Lab, Path]) -> None:
+STACK = """services:
+  api:
+    image: swarm-mesh-lab/nginx:1
+    hostname: "{{.Node.Hostname}}"
+    environment:
+      LAB_SERVICE: "{{.Service.Name}}"
+      LAB_TASK: "{{.Task.ID}}"
+      LAB_SLOT: "{{.Task.Slot}}"
+    ports: ["8098:80"]
+    deploy: {replicas: 2}
+"""
+"""Somebody's stack, whose answers happen to name their tasks."""
+
+THEIRS = (
+    "docker swarm init --advertise-addr eth1 > /dev/null",
+    "docker network create --driver overlay --subnet 10.0.77.0/24 theirs > /dev/null",
+    (
+        "docker service create --quiet --name web --network theirs --replicas 2 --publish 8099:80 --no-resolve-image "
+        "--env PASSWORD=canary-of-theirs swarm-mesh-lab/nginx:1 > /dev/null"
+    ),
+    f"echo '{STACK}' | docker stack deploy --detach=false --resolve-image never --compose-file - front > /dev/null",
+)
+"""A swarm as people make it by hand, its services by the tag of an image and without any label of ours."""
+
+PICTURE = (
+    "docker node ls -q | xargs docker node inspect -f '{{.ID}} {{.Version.Index}}'",
+    "docker service ls -q | xargs docker service inspect -f '{{.ID}} {{.Version.Index}}'",
+    "docker service ps -q web front_api",
+    "docker network ls --no-trunc; docker config ls; docker secret ls; docker volume ls; docker image ls -a",
+    "docker ps -a --no-trunc --format '{{.ID}} {{.Names}}'",
+    "iptables-save | grep -v -e '^#' -e '^:' | sort",
+)
+"""Everything about a node and its swarm that could have been changed; versions count every write."""
+
+
+@pytest.fixture
+def theirs(hosts: tuple[Lab, Path]) -> Iterator[Lab]:
+    """The hosts in a swarm that somebody made by hand."""
     lab, _ = hosts
-    lab.shell("h2", "docker swarm init --advertise-addr eth1 > /dev/null")
-    before = lab.shell("h2", "docker node ls -q")
-    refused = lab.run("up")
+    first, *rest = THEIRS
+    lab.shell("h1", first)
+    join = f"docker swarm join --token {lab.shell('h1', 'docker swarm join-token -q worker').strip()}"
+    try:
+        for host in ("h2", "h3"):
+            lab.shell(host, f"{join} {lab.shell('h1', NODE_ADDRESS).strip()}:2377 > /dev/null")
+        for line in rest:
+            lab.shell("h1", line)
+        yield lab
+    finally:
+        for host in ("h3", "h2", "h1"):
+            lab.shell(host, "docker swarm leave --force > /dev/null")
+
+
+NODE_ADDRESS = "docker info --format '{{.Swarm.NodeAddr}}'"
+
+
+def picture(lab: Lab) -> dict[str, str]:
+    return {host: lab.shell(host, "; ".join(PICTURE if host == "h1" else PICTURE[3:])) for host in ("h1", "h2", "h3")}
+
+
+def test_a_swarm_of_others_is_looked_at_refused_and_left_alone(theirs: Lab) -> None:
+    before = picture(theirs)
+    status = theirs.json("status", "--attach")
+    assert {(one["name"], one["running"], one["wanted"]) for one in status["services"]} == {
+        ("front_api", 2, 2),
+        ("web", 2, 2),
+    }
+    report = theirs.json("verify", "--attach")
+    assert report["verdict"] == "pass"
+    ports = {port["service"]: {check["check"] for check in port["checks"]} for port in report["ports"]}
+    assert ports == {"web": {"mesh"}, "front_api": {"mesh", "identity", "coverage", "share", "entry"}}
+    assert {(lab["lab"], lab["kind"]) for lab in report["labs"]} >= {
+        ("web", "names"),
+        ("front", "names"),
+        ("front", "tasks"),
+    }
+    refused = theirs.run("up")
     assert refused.code == 4
-    assert "h2" in refused.err
-    assert "swarm" in refused.err
-    assert lab.shell("h2", "docker node ls -q") == before
-    assert lab.shell("h1", "docker info --format '{{.Swarm.LocalNodeState}}'").strip() == "inactive"
-    lab.shell("h2", "docker swarm leave --force")
+    assert "n1 (leader, ready), n2 (worker, ready), n3 (worker, ready)" in refused.err
+    assert "lab verify --attach" in refused.err
+    assert picture(theirs) == before
+    assert theirs.files() == []
 
 
 def test_a_changed_host_key_stops_everything(hosts: tuple[Lab, Path]) -> None:

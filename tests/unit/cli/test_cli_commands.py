@@ -54,21 +54,8 @@ def test_help_loads_nothing_heavy():
 def test_help_names_every_command():
     result = lab("--help")
     assert result.exit_code == 0
-    for name in (
-        "up",
-        "verify",
-        "down",
-        "status",
-        "labs",
-        "checks",
-        "ssh",
-        "doctor",
-        "image",
-        "snapshot",
-        "restore",
-        "init",
-        "schema",
-    ):
+    known = "up verify down status logs labs checks ssh support doctor image snapshot restore init schema"
+    for name in known.split():
         assert f"\n  {name} " in result.stdout
 
 

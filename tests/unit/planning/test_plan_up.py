@@ -181,21 +181,33 @@ def test_a_manager_of_another_swarm_is_known_by_the_cluster_id():
     inv = inventory(managers=3, workers=0)
     view = with_view(up(inv), "n2", cluster_id="another")
     assert reasons(plan_up(inv, goal(inv), view)) == [
-        "n2: it is in another swarm, or was removed from ours without knowing it"
+        "n2: it is in another swarm, or was removed from ours without knowing it (a manager of another)"
     ]
 
 
 def test_a_swarm_of_the_same_tool_for_another_cluster_is_not_ours():
     inv = inventory()
     view = with_swarm(up(inv), labels={CLUSTER: "another"})
-    assert reasons(plan_up(inv, goal(inv), view)) == ["n1: it is in a swarm that was not made for the cluster demo"]
+    (refusal,) = plan_up(inv, goal(inv), view).refusals
+    assert f"the swarm {view.swarm.cluster_id[:12]}, which lab made for the cluster another: n1 (" in refusal.reason
+    assert "lab down --name another" in refusal.hint
 
 
 def test_a_foreign_swarm_on_other_nodes_than_the_first_is_refused_too():
+    inv = inventory(provider=ProviderKind.SSH)
+    (refusal,) = plan_up(inv, goal(inv), foreign_swarm(inv, "n2", "n3")).refusals
+    assert refusal.subject == "n2"
+    assert refusal.reason == (
+        "it is in the swarm theirs, which was not made for the cluster demo: n2 (leader, ready), n3 (worker, ready)"
+    )
+    assert "`lab verify --attach`" in refusal.hint
+    assert refusal.hint.endswith("`docker swarm leave --force` on n2, n3")
+
+
+def test_hosts_in_two_foreign_swarms_are_both_named():
     inv = inventory()
-    assert reasons(plan_up(inv, goal(inv), foreign_swarm(inv, "n2", "n3"))) == [
-        "n2: it is in a swarm that was not made for the cluster demo"
-    ]
+    view = with_view(foreign_swarm(inv, "n1", "n2"), "n2", is_manager=True, cluster_id="a third one")
+    assert reasons(plan_up(inv, goal(inv), view))[1:] == ["n2: it is in another swarm still (a manager of a third one)"]
 
 
 def test_a_worker_alone_in_some_swarm_is_refused():
@@ -203,7 +215,10 @@ def test_a_worker_alone_in_some_swarm_is_refused():
     view = foreign_swarm(inv, "n2")
     view = replace(with_view(view, "n2", is_manager=False, cluster_id=""), swarm=None)
     assert reasons(plan_up(inv, goal(inv), view)) == [
-        "n2: it is a worker of some swarm, and no manager can be asked whether it is ours"
+        (
+            "n2: it is a worker of some swarm (its managers: 172.20.0.1:2377), "
+            "and no manager can be asked whether it is ours"
+        )
     ]
 
 

@@ -33,7 +33,7 @@ class NameServer(ScriptedHost):
         key = name.removeprefix("tasks.")
         for service in self._fake.services.values():
             networks = service["Spec"]["TaskTemplate"].get("Networks", [])
-            if any(key in network.get("Aliases", []) for network in networks):
+            if any(key in (service["Spec"]["Name"], *network.get("Aliases", [])) for network in networks):
                 found = self._tasks(service) if key != name else service["Endpoint"]["VirtualIPs"]
                 return [one["Addr"].partition("/")[0] for one in found]
         return []
