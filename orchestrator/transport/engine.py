@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 import requests
@@ -62,6 +63,11 @@ class ChannelConnection(HTTPConnection):
         channel = self._open_channel()
         channel.settimeout(API_SECONDS)
         self.sock = channel  # a channel has the methods of a socket that HTTP needs
+
+    def close(self) -> None:
+        """Close the channel, whatever became of the SSH connection: a pool is also closed when it is forgotten."""
+        with suppress(OSError, EOFError, SSHException):
+            super().close()
 
     @property
     def is_connected(self) -> bool:
