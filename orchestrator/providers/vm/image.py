@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -213,7 +214,7 @@ def _info(folder: Path) -> ImageInfo:
     return ImageInfo(description.get("suite", "?"), folder, size, description.get("created", "?"), detail)
 
 
-def _description(folder: Path) -> dict[str, str]:
+def _description(folder: Path) -> dict[str, Any]:
     """What an image says of itself; nothing where that cannot be read, so that it can still be listed and removed."""
     try:
         return read_document(folder / "image.json", SCHEMA, hint="", unnamed=1) or {}
