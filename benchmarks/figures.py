@@ -151,7 +151,12 @@ def peer(peer: str, by: str, job: float | None = None, probe: float | None = Non
 def sized(size: int) -> Iterator[Benchmark]:
     """What is measured when the cluster has grown to so many nodes."""
     yield Benchmark(f"scale {size}, up", "scale", f"{size} nodes, each", "`lab up` for each node added")
-    yield Benchmark(f"scale {size}, verify", "scale", f"{size} nodes verify", "`lab verify` of all pairs")
+    yield Benchmark(
+        f"scale {size}, verify",
+        "scale",
+        f"{size} nodes verify",
+        "`lab verify`, of the pairs that it chooses for so many",
+    )
     yield Benchmark(f"scale {size}, memory", "scale", f"{size} nodes memory", "memory of each node (PSS)", "GB")
 
 

@@ -53,9 +53,8 @@ def shortage(available: float, more: int) -> str:
 
 
 def reason(problem: EnvironmentProblem) -> str:
-    """The first words that the failed command said of itself, in one line. Pure."""
-    said = next((line for line in problem.details if '"message":' in line or "FAIL" in line), problem.message)
-    return said.strip().removeprefix('"message": ').strip('",')
+    """The first that the failed command said of itself. Pure."""
+    return next(iter(problem.details), problem.message)
 
 
 def _one(bench: Bench, size: int, added: int) -> None:

@@ -114,9 +114,9 @@ class Bench:
         try:
             self.run("sh", "-c", 'out=$1; shift; exec "$@" > "$out"', "sh", str(file), *command, title=title)
         except EnvironmentProblem as problem:
-            said = file.read_text().splitlines()[-40:] if file.exists() else []
+            said = reasons(file.read_text()) if file.exists() else []
             raise EnvironmentProblem(
-                f"{title} failed: {problem.message}", details=[*problem.details, *said], hint=problem.hint
+                f"{title} failed: {problem.message}", details=[*said, *problem.details], hint=problem.hint
             ) from problem
         return json.loads(file.read_text())
 
@@ -149,6 +149,18 @@ def clear(folder: Path) -> None:
     """End every process that names the folder or something below it, then delete it."""
     processes.end(processes.find(f"{folder}/"))
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def reasons(text: str) -> list[str]:
+    """What a failed command printed: the error or the checks that did not pass, else its last lines. Pure."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return text.splitlines()[-40:]
+    if "error" in document:
+        return [document["error"]["message"], *document["error"]["details"]]
+    checks = (one for one in document.get("checks", ()) if one["verdict"] != "pass")
+    return [f"{one['check']} of {one['subject']}: {one['reason']}" for one in checks]
 
 
 def _restore(before: str | None) -> None:

@@ -1,5 +1,6 @@
 """Traffic through the mesh, and a growing cluster, without a machine."""
 
+import json
 import os
 
 import pytest
@@ -8,7 +9,7 @@ from benchmarks import scale, traffic
 from benchmarks.figures import BENCHMARKS
 from benchmarks.scale import reason, shortage, sizes
 from benchmarks.traffic import Transfer, Way, address_of, command, fetch, latency, throughput, transfer
-from benchmarks.workspace import INVENTORY, Options, bench
+from benchmarks.workspace import INVENTORY, Options, bench, reasons
 from orchestrator.config.compose import load_lab
 from orchestrator.config.inventory import load_inventory
 from orchestrator.errors import EnvironmentProblem, NodeError
@@ -95,9 +96,17 @@ def test_nodes_that_would_not_fit_are_not_tried():
     assert shortage(4.4, 3) == "4.4 GiB of memory are free, 4.5 might be needed"
 
 
+def check(name, verdict, why):
+    return {"check": name, "subject": "web", "verdict": verdict, "reason": why}
+
+
 def test_the_reason_is_what_the_command_said():
-    problem = EnvironmentProblem("ended with 4", details=["{", '    "message": "n7 did not become ready",', "}"])
-    assert reason(problem) == "n7 did not become ready"
+    error = {"error": {"message": "n7 did not become ready", "details": ["at all"]}}
+    verdict = {"checks": [check("mesh", "pass", ""), check("coverage", "fail", "no task of n7")]}
+    assert reasons(json.dumps(error)) == ["n7 did not become ready", "at all"]
+    assert reasons(json.dumps(verdict)) == ["coverage of web: no task of n7"]
+    assert reasons("no document") == ["no document"]
+    assert reason(EnvironmentProblem("ended with 4", details=reasons(json.dumps(error)))) == "n7 did not become ready"
     assert reason(EnvironmentProblem("ended with 4")) == "ended with 4"
 
 
