@@ -43,8 +43,8 @@ def _node_name(value: str) -> str:
 
 
 def _package(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", value):
-        raise ValueError(f"{shown(value)} is no name of a Debian package; expected lowercase letters, digits, '+.-'")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]{1,127}", value):
+        raise ValueError(f"{shown(value)} is no name of a Debian package; expected at most 128 of a-z, 0-9, +, . and -")
     return value
 
 
