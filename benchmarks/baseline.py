@@ -29,14 +29,15 @@ SCRIPT = Path(__file__).with_name("baseline.sh")
 def prepare(bench: Bench, golden: Golden, folder: Path) -> None:
     """Write ``plan.sh`` and one identity script per node into ``folder``."""
     known_hosts = golden.image.folder / "known_hosts"
+    ports = {node.name: _free_port() for node in bench.inventory.nodes}
     logins = {
-        node.name: SshAddress("127.0.0.1", _free_port(), "root", golden.image.login_key, known_hosts, "golden")
-        for node in bench.inventory.nodes
+        name: SshAddress("127.0.0.1", port, "root", golden.image.login_key, known_hosts, "golden")
+        for name, port in ports.items()
     }
     machines = [
         *_assignments({"DISK": str(golden.disk), "STATE": str(golden.state)}),
         f"SWITCH=({shlex.join(lan_at(folder / 'switch').command)})",
-        *(machine_function(node, golden, folder, logins[node.name].port) for node in bench.inventory.nodes),
+        *(machine_function(node, golden, folder, ports[node.name]) for node in bench.inventory.nodes),
     ]
     write_plan(bench, folder, logins, machines)
     for node in bench.inventory.nodes:
