@@ -11,11 +11,11 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import cluster, commands, fanout, machines
-from benchmarks.figures import ASKED_FOR, BENCHMARKS, GROUPS, Result, results
+from benchmarks import cluster, commands, fanout, machines, peers, scale, traffic
+from benchmarks.figures import ASKED_FOR, BENCHMARKS, GROUPS, MOST, STEP, results
 from benchmarks.machine import describe
-from benchmarks.report import document, markdown, table
-from benchmarks.workspace import bench
+from benchmarks.report import Run, document, markdown, table
+from benchmarks.workspace import Bench, Options, bench
 from orchestrator.cli.options import Output
 from orchestrator.cli.output import progress_sinks, reporting
 from orchestrator.cli.session import run
@@ -23,21 +23,29 @@ from orchestrator.errors import UsageError
 from orchestrator.report.console import make_console
 from orchestrator.runtime.context import Context
 
-NO_MACHINE = frozenset({"cli", fanout.GROUP})
-"""The groups for which no machine is started."""
-
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+MAKES_LABS = frozenset({*cluster.GROUPS, *peers.GROUPS, "resume", "traffic", "scale"})
+"""The groups for which machines are started."""
 
 
 @app.command()
 def main(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help=f"Which: {', '.join(GROUPS)}. Default: all but image.")
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME", help=f"Which: {', '.join(GROUPS)}. Default: all but {', '.join(sorted(ASKED_FOR))}."
+        ),
     ] = None,
     runs: Annotated[int, typer.Option("--runs", metavar="N", min=1, max=100, help="How often each is measured.")] = 3,
     restores: Annotated[
         int, typer.Option("--restores", metavar="N", min=1, max=1000, help="How often each snapshot is restored.")
     ] = 3,
+    nodes: Annotated[
+        int, typer.Option("--nodes", metavar="N", min=STEP, max=MOST, help="How far the cluster of `scale` may grow.")
+    ] = 6,
+    everything: Annotated[bool, typer.Option("--all", help="Measure everything (an hour or more).")] = False,
     image: Annotated[bool, typer.Option("--image", help="Measure building the node image too (minutes).")] = False,
     file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write all values there.", dir_okay=False)
@@ -46,13 +54,14 @@ def main(
 ) -> None:
     """Measure speed and size in a state folder of its own; nothing is left behind, also after Ctrl-C."""
     with reporting(Output.TEXT):
-        wanted = chosen(names or [], image=image)
-        found, machine = run(lambda context: measure(context, wanted, runs, restores), progress_sinks(Output.TEXT))
+        wanted = set(GROUPS) if everything else chosen(names or [], image=image)
+        options = Options(runs, restores, nodes)
+        found = run(lambda context: measure(context, wanted, options), progress_sinks(Output.TEXT))
         if file is not None:
             taken = datetime.now().astimezone().isoformat(timespec="seconds")
-            file.write_text(json.dumps(document(found, machine, taken), indent=2, ensure_ascii=False) + "\n")
+            file.write_text(json.dumps(document(found, taken), indent=2, ensure_ascii=False) + "\n")
         if as_markdown:
-            sys.stdout.write(markdown(found, machine))
+            sys.stdout.write(markdown(found))
         else:
             make_console(sys.stdout).print(table(found))
 
@@ -62,28 +71,39 @@ def chosen(names: Collection[str], *, image: bool) -> set[str]:
     strange = [name for name in names if name not in GROUPS]
     if strange:
         raise UsageError(f"there is no benchmark {', '.join(strange)}", hint=f"there are: {', '.join(GROUPS)}")
-    return set(names or set(GROUPS) - {ASKED_FOR}) | ({ASKED_FOR} if image else set())
+    return set(names or set(GROUPS) - ASKED_FOR) | ({"image"} if image else set())
 
 
-def measure(
-    context: Context, wanted: Collection[str], runs: int, restores: int = 1
-) -> tuple[list[Result], dict[str, str]]:
+def measure(context: Context, wanted: Collection[str], options: Options) -> Run:
     """Carry out the groups that are wanted, one running lab for as many as possible."""
-    with bench(context, runs, restores) as work:
+    with bench(context, options) as work:
         if "cli" in wanted:
             commands.measure_start(work)
         if fanout.GROUP in wanted:
             fanout.measure(work)
-        if "resume" in wanted or cluster.GROUPS.intersection(wanted):
-            golden = machines.prepare(work)
-            for _ in range(runs if "resume" in wanted else 0):
-                machines.resume_and_boot(work)
-            if cluster.GROUPS.intersection(wanted):
-                cluster.measure(work, golden, wanted)
-        if ASKED_FOR in wanted:
+        if MAKES_LABS.intersection(wanted):
+            _measure_labs(work, wanted)
+        if "image" in wanted:
             commands.measure_image(work)
         asked = [benchmark for benchmark in BENCHMARKS if benchmark.group in wanted]
-        return list(results(asked, work.samples)), describe(context, machines=bool(set(wanted) - NO_MACHINE))
+        machine = describe(context, machines=bool(MAKES_LABS.intersection(wanted)))
+        return Run(list(results(asked, work.samples)), machine, dict(work.notes))
+
+
+def _measure_labs(work: Bench, wanted: Collection[str]) -> None:
+    golden = machines.prepare(work)
+    for _ in range(work.runs if "resume" in wanted else 0):
+        machines.resume_and_boot(work)
+    if cluster.GROUPS.intersection(wanted):
+        cluster.measure(work, golden, wanted)
+    if "traffic" in wanted:
+        traffic.measure(work)
+    if peers.GROUPS.intersection(wanted):
+        peer = work.on(peers.inventory(wanted))
+        machines.prepare(peer)
+        peers.measure(peer, wanted)
+    if scale.GROUP in wanted:
+        scale.measure(work)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Prepares what benchmarks/baseline.sh needs: the same machines, written as a shell script. Not part of its time."""
+"""Prepares what the scripts by hand need: where the nodes are, and the same machines as shell functions.
+
+Not part of their time.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ import shlex
 import socket
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.workspace import Bench
 from orchestrator.images.nginx import ensure_nginx
-from orchestrator.model.inventory import NodeConfig
+from orchestrator.model.inventory import NodeConfig, SshAddress
 from orchestrator.providers.vm.files import MANAGEMENT_ADDRESS
 from orchestrator.providers.vm.golden import Golden
 from orchestrator.providers.vm.identity import Identity, identity_script
@@ -24,26 +28,50 @@ SCRIPT = Path(__file__).with_name("baseline.sh")
 
 def prepare(bench: Bench, golden: Golden, folder: Path) -> None:
     """Write ``plan.sh`` and one identity script per node into ``folder``."""
-    nodes = bench.inventory.nodes
-    ports = {node.name: _free_port() for node in nodes}
-    image = ensure_nginx(bench.context)
-    values = {
-        "IMAGE": image.id,
-        "CONFIG": str(bench.inventory.labs[0] / "nginx.conf"),
-        "DISK": str(golden.disk),
-        "STATE": str(golden.state),
-        "KEY": str(golden.image.login_key),
-        "KNOWN_HOSTS": str(golden.image.folder / "known_hosts"),
+    known_hosts = golden.image.folder / "known_hosts"
+    ports = {node.name: _free_port() for node in bench.inventory.nodes}
+    logins = {
+        name: SshAddress("127.0.0.1", port, "root", golden.image.login_key, known_hosts, "golden")
+        for name, port in ports.items()
     }
-    lines = [f"{name}={shlex.quote(value)}" for name, value in values.items()]
-    lines.append(f"NODES=({' '.join(ports)})")
-    lines.append(f"SWITCH=({shlex.join(lan_at(folder / 'switch').command)})")
-    lines.append(f"declare -A PORT=({' '.join(f'[{name}]={port}' for name, port in ports.items())})")
-    lines.append(f"declare -A ADDRESS=({' '.join(f'[{node.name}]={node.advertise_addr}' for node in nodes)})")
-    lines += [machine_function(node, golden, folder, ports[node.name]) for node in nodes]
-    write_atomic(folder / "plan.sh", "\n".join([*lines, ""]).encode())
-    for node in nodes:
+    machines = [
+        *_assignments({"DISK": str(golden.disk), "STATE": str(golden.state)}),
+        f"SWITCH=({shlex.join(lan_at(folder / 'switch').command)})",
+        *(machine_function(node, golden, folder, ports[node.name]) for node in bench.inventory.nodes),
+    ]
+    write_plan(bench, folder, logins, machines)
+    for node in bench.inventory.nodes:
         write_atomic(folder / f"identity-{node.name}.sh", _identity(bench, node).encode())
+
+
+def write_plan(bench: Bench, folder: Path, logins: Mapping[str, SshAddress], more: Sequence[str] = ()) -> None:
+    """Write ``plan.sh``: the nodes and how to log in to them, what they shall run, and lines besides."""
+    some = next(iter(logins.values()))
+    values = {
+        "IMAGE": ensure_nginx(bench.context).id,
+        "CONFIG": str(bench.inventory.labs[0] / "nginx.conf"),
+        "KEY": str(some.key),
+        "KNOWN_HOSTS": str(some.known_hosts),
+    }
+    addresses = {node.name: str(node.advertise_addr) for node in bench.inventory.nodes}
+    lines = [
+        *_assignments(values),
+        f"NODES=({' '.join(logins)})",
+        _table("PORT", {name: str(login.port) for name, login in logins.items()}),
+        _table("ALIAS", {name: str(login.host_key_alias) for name, login in logins.items()}),
+        _table("ADDRESS", addresses),
+        *more,
+        "",
+    ]
+    write_atomic(folder / "plan.sh", "\n".join(lines).encode())
+
+
+def _assignments(values: Mapping[str, str]) -> list[str]:
+    return [f"{name}={shlex.quote(value)}" for name, value in values.items()]
+
+
+def _table(name: str, values: Mapping[str, str]) -> str:
+    return f"declare -A {name}=({' '.join(f'[{key}]={shlex.quote(value)}' for key, value in values.items())})"
 
 
 def machine_function(node: NodeConfig, golden: Golden, folder: Path, port: int) -> str:

@@ -6,29 +6,34 @@ from collections.abc import Collection
 
 import psutil
 
-from benchmarks import baseline, byhand, loops, snapshots
+from benchmarks import baseline, byhand, loops, phases, snapshots
 from benchmarks.workspace import Bench, clear
 from orchestrator.providers.vm import processes
 from orchestrator.providers.vm.golden import Golden
 
-GROUPS = frozenset({"up", "noop", "verify", "checks", "memory", "snapshot"})
+GROUPS = frozenset({"up", "phases", "noop", "verify", "checks", "memory", "snapshot"})
 """The benchmarks that need a running lab."""
+
+COMPARED = frozenset({"up", "phases"})
+"""Those of them that need the same lab by hand."""
 
 
 def measure(bench: Bench, golden: Golden, wanted: Collection[str]) -> None:
     """One lab after the other, each serving all benchmarks that are wanted; by hand and by `lab` in turn."""
-    several = {"up", "noop", "snapshot"}.intersection(wanted)
+    several, by_hand = {"noop", "snapshot", *COMPARED}.intersection(wanted), COMPARED.intersection(wanted)
     for number in range(bench.runs if several else 1):
-        if "up" in wanted and number % 2:
+        if by_hand and number % 2:
             _by_hand(bench, golden)
         _one_lab(bench, wanted, first=number == 0)
-        if "up" in wanted and not number % 2:
+        if by_hand and not number % 2:
             _by_hand(bench, golden)
 
 
 def _one_lab(bench: Bench, wanted: Collection[str], *, first: bool) -> None:
     with bench.timed("up"):
-        bench.lab("up")
+        done = bench.lab_document("up")
+    for part, seconds in phases.parts(done).items():
+        bench.take(f"part {part}", seconds)
     if "noop" in wanted:
         with bench.timed("up again"):
             bench.lab("up")
@@ -49,13 +54,18 @@ def _by_hand(bench: Bench, golden: Golden) -> None:
     try:
         baseline.prepare(bench, golden, folder)
         with bench.timed("shell"):
-            bench.run(str(baseline.SCRIPT), str(folder), title="the same by hand")
+            bench.laps("hand", str(baseline.SCRIPT), str(folder), title="the same by hand")
     finally:
         clear(folder)
 
 
 def _memory(bench: Bench) -> None:
-    """Gigabytes (10⁹ bytes) of all processes of the lab together."""
+    pss, rss = memory(bench)
+    bench.take("pss", pss)
+    bench.take("rss", rss)
+
+
+def memory(bench: Bench) -> tuple[float, float]:
+    """Gigabytes (10⁹ bytes) of all processes of the lab together: shared pages counted once, and in each (PSS, RSS)."""
     infos = [psutil.Process(process.pid).memory_full_info() for process in processes.find(f"{bench.state}/")]
-    bench.take("pss", sum(info.pss for info in infos) / 1e9)
-    bench.take("rss", sum(info.rss for info in infos) / 1e9)
+    return sum(info.pss for info in infos) / 1e9, sum(info.rss for info in infos) / 1e9

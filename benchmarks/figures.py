@@ -121,6 +121,52 @@ def growth(what: str, measured: str, unit: str) -> Benchmark:
     return Benchmark(f"growth of {what}, {measured}", "fanout", key, subject, unit, few, baseline, aim=1.5)
 
 
+STEP = 3
+"""By how many nodes at a time a cluster grows in the benchmark ``scale``."""
+
+MOST = 60
+"""The largest cluster that can be asked for."""
+
+
+def phase(part: str, subject: str, by_hand: str) -> Benchmark:
+    """One part of ``lab up`` against the same part of the path by hand."""
+    return Benchmark(f"phase {part}", "phases", f"part {part}", subject, "s", f"hand {part}", by_hand)
+
+
+def within(part: str, subject: str) -> Benchmark:
+    """One part of ``lab up`` that has no partner by hand."""
+    return Benchmark(f"phase {part}", "phases", f"part {part}", subject)
+
+
+def peer(peer: str, by: str, job: float | None = None, probe: float | None = None) -> Iterator[Benchmark]:
+    """The same job on nodes that run, against another tool: as a whole, its asking, and what one request costs."""
+    whole = "`lab up` and `lab verify` on three resumed nodes"
+    yield Benchmark(f"{peer}, whole job", peer, "lab job", whole, "s", f"{peer} job", by, job)
+    asking = "`lab verify` as a whole"
+    yield Benchmark(f"{peer}, asking", peer, "lab verify", asking, "s", f"{peer} verify", f"the asking by {by}")
+    one = "one request, connections standing"
+    yield Benchmark(f"{peer}, per probe", peer, "lab probe", one, "ms", f"{peer} probe", f"the same by {by}", probe)
+
+
+def sized(size: int) -> Iterator[Benchmark]:
+    """What is measured when the cluster has grown to so many nodes."""
+    yield Benchmark(f"scale {size}, up", "scale", f"{size} nodes, each", "`lab up` for each node added")
+    yield Benchmark(
+        f"scale {size}, verify",
+        "scale",
+        f"{size} nodes verify",
+        "`lab verify`, of the pairs that it chooses for so many",
+    )
+    yield Benchmark(f"scale {size}, memory", "scale", f"{size} nodes memory", "memory of each node (PSS)", "GB")
+
+
+def traffic(way: str, subject: str, base: str = "", baseline: str = "") -> Iterator[Benchmark]:
+    """Throughput and latency of a way to a task, against another way."""
+    for what, how, unit in (("throughput", "files of 1 MiB", "MB/s"), ("latency", "small requests", "ms")):
+        key = f"{what} {base}" if base else ""
+        yield Benchmark(f"{what}, {way}", "traffic", f"{what} {way}", f"{how}, {subject}", unit, key, baseline)
+
+
 BENCHMARKS = (
     Benchmark(
         "resume",
@@ -140,6 +186,16 @@ BENCHMARKS = (
         baseline="the same by hand: benchmarks/baseline.sh",
         aim=1.0,
     ),
+    phase("resume", "three machines from nothing to their identities", "the same with QEMU and OpenSSH"),
+    within("identity", "of that: what makes a clone a node of its own"),
+    phase("init", "the swarm", "`docker swarm init` over SSH"),
+    phase("joins", "two nodes joined and seen ready", "`docker swarm join` over SSH on both at once"),
+    phase("network", "the network, while nodes join", "`docker network create` over SSH, alone"),
+    phase("config", "the config, while nodes join", "`docker config create` over SSH, alone"),
+    phase("service", "the service", "`docker service create` over SSH"),
+    phase("answers", "tasks start, all is looked at again, every way answers", "until each node has had both replicas"),
+    within("converge", "of that: until the manager sees both tasks run"),
+    within("check", "of that: the second look"),
     Benchmark(
         "noop",
         "noop",
@@ -203,6 +259,16 @@ BENCHMARKS = (
         aim=0.25,
     ),
     Benchmark("snapshot each", "snapshot", "each restore", "every single `lab restore`; each was verified after it"),
+    *peer("docker", "docker and curl over SSH"),
+    *peer("ansible", "Ansible", job=0.2, probe=0.02),
+    *traffic("host", "to a port past the mesh"),
+    *traffic("entry is task node", "through the mesh, into the node of the task", "host", "past the mesh"),
+    *traffic(
+        "entry is another", "through the mesh, into another node", "entry is task node", "into the node of the task"
+    ),
+    *traffic("overlay", "from a task on another node", "host", "from node to node, past the mesh"),
+    *traffic("encrypted", "the same, encrypted", "overlay", "not encrypted"),
+    *(benchmark for size in range(STEP, MOST + 1) for benchmark in sized(size)),
     Benchmark("cli help", "cli", "help", "CPU of `lab --help`", aim=0.4),
     Benchmark("cli completion", "cli", "completion", "CPU of completing a command", aim=0.4),
     Benchmark("memory", "memory", "pss", "a lab of 3 nodes; shared pages counted once (PSS)", "GB", aim=3.5),
@@ -218,5 +284,5 @@ BENCHMARKS = (
 GROUPS = tuple(dict.fromkeys(benchmark.group for benchmark in BENCHMARKS))
 """The words by which benchmarks are chosen."""
 
-ASKED_FOR = "image"
-"""The group that runs only when it is asked for: it takes minutes and downloads packages."""
+ASKED_FOR = frozenset({"image", "ansible", "scale"})
+"""The groups that run only when they are asked for: they download packages, or take all of the machine."""

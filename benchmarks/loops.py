@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 
 import paramiko
 
@@ -29,21 +30,36 @@ Clients = Mapping[str, SshHost]
 
 def measure(bench: Bench) -> None:
     """Take all samples on the lab that runs, the sides in turn, after one round of each that does not count."""
+    with standing(bench) as mesh:
+        targets = [(probe.vantage, probe.target) for probe in mesh.probes for _ in range(probe.count)]
+        ask(bench, mesh)
+        _bare(mesh.hosts, targets)
+        for _ in range(bench.runs):
+            with bench.timed("bare loop"):
+                _bare(mesh.hosts, targets)
+            with bench.timed("probes"):
+                ask(bench, mesh)
+            with bench.timed("verify command"):
+                bench.lab("verify")
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """The lab that runs, with a connection to each node, and the probes of all its ways."""
+
+    hosts: Clients
+    probes: Sequence[Probe]
+
+
+@contextmanager
+def standing(bench: Bench) -> Iterator[Mesh]:
+    """Connect to every node of the lab that runs, and plan its probes."""
     provider = make_provider(bench.inventory, state_dir(bench.inventory.name))
     addresses = {node.name: provider.address(node) for node in bench.inventory.nodes}
     with connected(bench, addresses) as clients:
         view = observe(bench.context, clients, ())
-        probes = plan_probes(bench.inventory.name, bench.inventory.nodes, view, {}, requests=REQUESTS).probes
-        targets = [(probe.vantage, probe.target) for probe in probes for _ in range(probe.count)]
-        _probe(bench, probes, clients)
-        _bare(clients, targets)
-        for _ in range(bench.runs):
-            with bench.timed("bare loop"):
-                _bare(clients, targets)
-            with bench.timed("probes"):
-                _probe(bench, probes, clients)
-            with bench.timed("verify command"):
-                bench.lab("verify")
+        plan = plan_probes(bench.inventory.name, bench.inventory.nodes, view, {}, requests=REQUESTS)
+        yield Mesh(clients, plan.probes)
 
 
 @contextmanager
@@ -59,12 +75,13 @@ def connected(bench: Bench, addresses: Mapping[str, SshAddress]) -> Iterator[Cli
         yield clients
 
 
-def _probe(bench: Bench, probes: Sequence[Probe], hosts: Mapping[str, SshHost]) -> None:
-    """As `lab verify` asks. Raises ``NodeError`` where not all answer: such a time would say nothing."""
-    seen = run_probes(bench.context, probes, hosts, concurrency=THREADS)
+def ask(bench: Bench, mesh: Mesh) -> int:
+    """As `lab verify` asks; how many requests. Raises ``NodeError`` where not all answer: such a time says nothing."""
+    seen = run_probes(bench.context, mesh.probes, mesh.hosts, concurrency=THREADS)
     answered = sum(one.outcome is Outcome.ANSWERED for one in seen)
-    if answered != sum(probe.count for probe in probes) or not answered:
+    if answered != sum(probe.count for probe in mesh.probes) or not answered:
         raise NodeError(f"only {answered} of {len(seen)} requests were answered", hint="run it again")
+    return answered
 
 
 def _bare(clients: Clients, targets: Sequence[tuple[str, Target]]) -> None:

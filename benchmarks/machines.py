@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
 from benchmarks.workspace import Bench, clear
 from orchestrator.model.inventory import NodeConfig, VmShape
 from orchestrator.providers.vm import processes
@@ -27,25 +30,26 @@ def resume_and_boot(bench: Bench) -> None:
     folder.mkdir(mode=0o700)
     try:
         with bench.timed("resume"):
-            provider = _start(bench)
+            provider = start(bench, folder)
         # A node keeps its identity over the power cut only if that has reached its disk.
         for node in bench.inventory.nodes:
             provider.connect(bench.context, node).run(["sync"])
             provider.connect(bench.context, node).close()
         processes.end(processes.find(f"{folder}/vm/nodes/"))
         with bench.timed("boot"):
-            _start(bench)
+            start(bench, folder)
     finally:
         clear(folder)
 
 
-def _start(bench: Bench) -> VmProvider:
-    """Bring all nodes up and wait until every engine answers."""
-    provider = VmProvider(bench.inventory, bench.folder / "machines")
+def start(bench: Bench, folder: Path) -> VmProvider:
+    """Bring all nodes up, their files below ``folder``, and wait until every engine answers."""
+    provider = VmProvider(bench.inventory, folder)
     provider.ensure(bench.context)
 
     def ping(node: NodeConfig) -> bool:
-        return bool(provider.connect(bench.context, node).engine().ping())
+        with closing(provider.connect(bench.context, node)) as host:
+            return bool(host.engine().ping())
 
     for result in fan_out(bench.inventory.nodes, ping):
         result.get()

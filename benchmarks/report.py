@@ -1,46 +1,83 @@
-"""Results as a table for people, as Markdown for the documentation, and as a document for programs. Pure."""
+"""Results as a table for people, as Markdown for the documentation, and as a document for programs (and back). Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.figures import Result, Series
+from benchmarks.figures import Benchmark, Result, Series
 
-SCHEMA = 1
+SCHEMA = 2
 HEADINGS = ("benchmark", "figure: median (min–max)", "aim", "measured", "compared with", "runs")
 
 
-def table(results: Sequence[Result]) -> Table:
+@dataclass(frozen=True)
+class Run:
+    """What came of one run: results, the machine they were taken on, and what no number tells, by benchmark."""
+
+    results: Sequence[Result]
+    machine: Mapping[str, str]
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+def table(run: Run) -> Table:
     """A table for a terminal: the aim is green where it is reached and red where it is not."""
     made = Table(show_lines=True)
     for heading in HEADINGS:
         made.add_column(heading, overflow="fold")
     colours = {True: "green", False: "red", None: ""}
-    for result in results:
+    for result in run.results:
         name, figure, *rest = _cells(result)
         made.add_row(name, Text(figure, style=colours[result.met]), *(Text(cell) for cell in rest))
+    for name, note in run.notes.items():
+        made.add_row(name, Text(note))
     return made
 
 
-def markdown(results: Sequence[Result], machine: Mapping[str, str]) -> str:
-    """The machine in a line and the results as a Markdown table."""
-    rows = [HEADINGS, tuple("---" for _ in HEADINGS), *(_cells(result) for result in results)]
-    described = "; ".join(f"{key}: {value}" for key, value in machine.items())
-    return "\n".join([described, "", *(f"| {' | '.join(row)} |" for row in rows), ""])
+def markdown(run: Run) -> str:
+    """The machine in a line, the results as a Markdown table, and the notes."""
+    rows = [HEADINGS, tuple("---" for _ in HEADINGS), *(_cells(result) for result in run.results)]
+    described = "; ".join(f"{key}: {value}" for key, value in run.machine.items())
+    notes = [line for name, note in run.notes.items() for line in ("", f"{name}: {note}.")]
+    return "\n".join([described, "", *(f"| {' | '.join(row)} |" for row in rows), *notes, ""])
 
 
-def document(results: Sequence[Result], machine: Mapping[str, str], taken: str) -> dict[str, Any]:
+def document(run: Run, taken: str) -> dict[str, Any]:
     """All results with all their values; ``taken`` is the time of the run as ISO 8601 has it."""
     return {
         "schema": SCHEMA,
         "taken": taken,
-        "machine": dict(machine),
-        "results": [_entry(result) for result in results],
+        "machine": dict(run.machine),
+        "results": [_entry(result) for result in run.results],
+        "notes": dict(run.notes),
     }
+
+
+def read(document: Mapping[str, Any]) -> Run:
+    """The run that :func:`document` was made of. Raises ``ValueError`` for a document of another version."""
+    if document.get("schema") != SCHEMA:
+        raise ValueError(f"these are results of schema {document.get('schema')}; this version reads {SCHEMA}")
+    return Run([_result(entry) for entry in document["results"]], document["machine"], document["notes"])
+
+
+def _result(entry: Mapping[str, Any]) -> Result:
+    subject, baseline = entry["subject"], entry["baseline"]
+    benchmark = Benchmark(
+        entry["name"],
+        entry["group"],
+        "subject",
+        subject["what"],
+        subject["unit"],
+        "baseline" if baseline else "",
+        baseline["what"] if baseline else "",
+        entry["aim"],
+    )
+    partner = Series(tuple(baseline["values"])) if baseline else None
+    return Result(benchmark, Series(tuple(subject["values"])), partner)
 
 
 def _entry(result: Result) -> dict[str, Any]:
@@ -48,6 +85,7 @@ def _entry(result: Result) -> dict[str, Any]:
     baseline = result.baseline and {"what": benchmark.baseline, "unit": benchmark.unit, **_series(result.baseline)}
     return {
         "name": benchmark.name,
+        "group": benchmark.group,
         "figure": {"unit": result.unit, **_series(result.figure)},
         "aim": benchmark.aim,
         "met": result.met,

@@ -17,7 +17,7 @@ def measure(bench: Bench) -> None:
     """Take the samples on the lab that runs. Every restore has to verify; one that does not ends the run."""
     with bench.timed("save"):
         bench.lab("snapshot", "save", NAME)
-    took = [_restore(bench) for _ in range(bench.restores)]
+    took = [_restore(bench) for _ in range(bench.options.restores)]
     bench.take("restore", statistics.median(took))
     bench.lab("down")
     with bench.timed("up from"):

@@ -79,7 +79,9 @@ def _node(file: InventoryFile, index: int, node: Node, base: Path, env: Mapping[
 
 
 def _shape(vm: Vm) -> VmShape:
-    return VmShape(**vm.model_dump(exclude_none=True))
+    given = vm.model_dump(exclude_none=True, exclude={"packages"})
+    # Sorted: nodes that name the same packages in another order share one image.
+    return VmShape(**given, packages=tuple(sorted(set(vm.packages or ()))))
 
 
 def _ssh(ssh: Ssh, base: Path, env: Mapping[str, str]) -> SshAddress:

@@ -42,6 +42,12 @@ def _node_name(value: str) -> str:
     return host_label(value)
 
 
+def _package(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]{1,127}", value):
+        raise ValueError(f"{shown(value)} is no name of a Debian package; expected at most 128 of a-z, 0-9, +, . and -")
+    return value
+
+
 def _data_path_port(value: int) -> int:
     if value == _GOSSIP_PORT:
         raise ValueError(f"port {value}/udp is taken by the gossip between nodes; expected another port")
@@ -88,7 +94,7 @@ class Ssh(StrictModel):
 
 
 class Vm(StrictModel):
-    """The hardware of a machine that lab makes; only with the provider `vm`."""
+    """A machine that lab makes, its hardware and its system; only with the provider `vm`."""
 
     cpus: int | None = Field(default=None, ge=1, le=64, description="Number of virtual CPUs. Default: 1.")
     memory: MebiBytes | None = Field(
@@ -98,6 +104,10 @@ class Vm(StrictModel):
     suite: Suite | None = Field(
         default=None,
         description="Debian release of the node, which decides the generation of the engine. Default: trixie.",
+    )
+    packages: list[Annotated[str, AfterValidator(_package)]] | None = Field(
+        default=None,
+        description="Debian packages to install besides; such nodes have an image of their own. Default: none.",
     )
 
 
@@ -118,7 +128,7 @@ class NodeSettings(StrictModel):
         default=None, description="Address or interface for traffic between containers. Only with provider ssh."
     )
     ssh: Ssh | None = Field(default=None, description="How the host is reached. Only with provider ssh.")
-    vm: Vm | None = Field(default=None, description="Hardware of the machine. Only with provider vm.")
+    vm: Vm | None = Field(default=None, description="Hardware and system of the machine. Only with provider vm.")
 
 
 class Node(NodeSettings):

@@ -64,12 +64,16 @@ class SshAddress:
 
 @dataclass(frozen=True)
 class VmShape:
-    """The hardware of an embedded node. Memory is in MiB, disk in GiB."""
+    """An embedded node: its hardware, and the system on its disk. Memory is in MiB, disk in GiB.
+
+    ``packages`` are Debian packages besides those that every node has, in a fixed order.
+    """
 
     cpus: int = 1
     memory: int = 1024
     disk: int = 8
     suite: str = "trixie"
+    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -198,5 +198,6 @@ def _step(step: Step, step_seconds: Mapping[str, float]) -> Document:
 def _journal(journal: Journal) -> Document:
     return {
         "phases": plain(journal.phases),
+        "timeline": plain(journal.steps),
         "notices": plain(journal.notices),
     }

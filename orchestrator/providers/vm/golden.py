@@ -110,7 +110,7 @@ def ensure_golden(context: Context, shape: VmShape) -> Golden:
 
 
 def _ensure_golden(context: Context, shape: VmShape) -> Golden:
-    image = node_images.ensure(context, shape.suite)
+    image = node_images.ensure(context, shape.suite, shape.packages)
     accel = probe(context)
     lab_image = ensure_lab_images(context, [NGINX])[NGINX]
     folder = image.folder / f"golden-{_fingerprint(shape, accel, lab_image)}"
@@ -137,7 +137,9 @@ def golden_login(image: NodeImage, port: int) -> SshAddress:
 
 def _fingerprint(shape: VmShape, accel: Accel, lab_image: LabImage) -> str:
     arguments = fixed_arguments(shape, accel.name)
-    made_of = json.dumps([asdict(shape), accel.name, qemu_version(), arguments, WARM_UP, lab_image.id], sort_keys=True)
+    # The packages are told apart by the image, in whose folder the golden node lies.
+    hardware = {key: value for key, value in asdict(shape).items() if key != "packages"}
+    made_of = json.dumps([hardware, accel.name, qemu_version(), arguments, WARM_UP, lab_image.id], sort_keys=True)
     return hashlib.sha256(made_of.encode()).hexdigest()[:10]
 
 

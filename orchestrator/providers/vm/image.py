@@ -15,8 +15,9 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -44,10 +45,14 @@ _NEEDED = 4 * 1024**3
 
 @dataclass(frozen=True)
 class NodeImage:
-    """A finished node image. ``folder`` holds everything; the key pair logs in to the golden node."""
+    """A finished node image. ``folder`` holds everything; the key pair logs in to the golden node.
+
+    ``packages`` are those that it has besides :data:`~orchestrator.providers.vm.files.PACKAGES`.
+    """
 
     suite: str
     folder: Path
+    packages: tuple[str, ...] = ()
 
     @property
     def disk(self) -> Path:
@@ -75,14 +80,14 @@ def images_root() -> Path:
     return paths.cache_root() / "nodes"
 
 
-def image_for(suite: str) -> NodeImage:
-    """Where the image of that suite is or will be."""
-    return NodeImage(suite, images_root() / f"{suite}-{_fingerprint(suite)}")
+def image_for(suite: str, packages: tuple[str, ...] = ()) -> NodeImage:
+    """Where the image of that suite, with those further packages, is or will be."""
+    return NodeImage(suite, images_root() / f"{suite}-{_fingerprint(suite, packages)}", packages)
 
 
-def ensure(context: Context, suite: str) -> NodeImage:
-    """The node image of that Debian suite, built first where it is missing (a minute or two)."""
-    image = image_for(suite)
+def ensure(context: Context, suite: str, packages: tuple[str, ...] = ()) -> NodeImage:
+    """The node image of that Debian suite with those further packages, built first where it is missing (minutes)."""
+    image = image_for(suite, packages)
     if not image.folder.exists():
         _build(context, image)
     return image
@@ -124,9 +129,9 @@ def _discard(folder: Path) -> None:
     shutil.rmtree(doomed)
 
 
-def _fingerprint(suite: str) -> str:
+def _fingerprint(suite: str, packages: tuple[str, ...]) -> str:
     overlay = node_overlay(host_key="", host_key_public="", authorized_key="")
-    made_of = [suite, PACKAGES, EXCLUDED, MASKED, BASE_DISK, overlay.files, overlay.links, MADE_OF]
+    made_of = [suite, PACKAGES + packages, EXCLUDED, MASKED, BASE_DISK, overlay.files, overlay.links, MADE_OF]
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:10]
 
 
@@ -134,9 +139,9 @@ def _build(context: Context, image: NodeImage) -> None:
     paths.private_dir(images_root())
     _check_space(images_root())
     with folder_that_appears_whole(image.folder) as folder:
-        part = NodeImage(image.suite, folder)
+        part = replace(image, folder=folder)
         with context.step("image packages", f"node image: install Debian {image.suite} and Docker") as progress:
-            tar = RootTar(image.suite, PACKAGES, excludes=EXCLUDED)
+            tar = RootTar(image.suite, PACKAGES + image.packages, excludes=EXCLUDED)
             build_tar(context, tar, folder / "root.tar", progress)
         with context.step("image disk", "node image: make the disk, the kernel and the initramfs") as progress:
             _make_disk(context, part, progress)
@@ -194,7 +199,8 @@ def _write_keys(folder: Path, host: KeyPair, login: KeyPair) -> None:
 
 def _describe(part: NodeImage) -> None:
     made = dt.datetime.now().astimezone().isoformat(timespec="seconds")
-    write_document(part.folder / "image.json", SCHEMA, {"suite": part.suite, "created": made})
+    described = {"suite": part.suite, "packages": part.packages, "created": made}
+    write_document(part.folder / "image.json", SCHEMA, described)
     paths.close_to_others(part.folder)
 
 
@@ -203,10 +209,12 @@ def _info(folder: Path) -> ImageInfo:
     size = sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())
     golden = sum(1 for _ in folder.glob("golden-*/golden.json"))
     detail = f"{golden} golden node{'' if golden == 1 else 's'} ready to resume"
+    if description.get("packages"):
+        detail += f"; besides: {', '.join(description['packages'])}"
     return ImageInfo(description.get("suite", "?"), folder, size, description.get("created", "?"), detail)
 
 
-def _description(folder: Path) -> dict[str, str]:
+def _description(folder: Path) -> dict[str, Any]:
     """What an image says of itself; nothing where that cannot be read, so that it can still be listed and removed."""
     try:
         return read_document(folder / "image.json", SCHEMA, hint="", unnamed=1) or {}
@@ -287,7 +295,7 @@ def build(context: Context, shape: VmShape, *, rebuild: bool) -> ImageInfo:
     """What ``lab image build`` does: the node image and a golden node of that shape, ready to resume."""
     from orchestrator.providers.vm.golden import ensure_golden
 
-    old = image_for(shape.suite).folder
+    old = image_for(shape.suite, shape.packages).folder
     needed = _below_snapshots()
     if rebuild and old in needed:
         raise RefusedError(

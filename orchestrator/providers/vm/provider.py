@@ -221,7 +221,7 @@ class VmProvider:
         machine.resume(context, golden.state)
         host = connect(golden.login(machine.ssh_port()), name=node.name, timeout=_CONNECT_SECONDS)
         self._keep(node.name, host)
-        with context.closing(host.close):
+        with context.closing(host.close), context.step(f"identity {node.name}", "take its identity", node=node.name):
             identity = self._give_identity(host, node)
         self._record(node.name, identity, golden)
 

@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 
 from benchmarks.baseline import SCRIPT
+from benchmarks.peers import DOCKER
 
 PLAN = """
 IMAGE=sha256:1 CONFIG=/dev/null DISK=/golden/disk STATE=/golden/state KEY=/golden/key KNOWN_HOSTS=/golden/known_hosts
 NODES=(n1 n2 n3)
 SWITCH=(switch "$FOLDER/switch")
 declare -A PORT=([n1]=2201 [n2]=2202 [n3]=2203) ADDRESS=([n1]=10.1 [n2]=10.2 [n3]=10.3)
+declare -A ALIAS=([n1]=golden [n2]=golden [n3]=golden)
+REQUESTS=2
 start_n1() { exec machine; }
 start_n2() { exec machine; }
 start_n3() { exec machine; }
@@ -52,11 +55,11 @@ def by_hand(tmp_path: Path):
     for node in ("n1", "n2", "n3"):
         (folder / f"identity-{node}.sh").write_text("set -e\ndate -s @1.000 > /dev/null\n")
 
-    def run(fail: str = "") -> tuple[int, str, list[str]]:
+    def run(fail: str = "", script: Path = SCRIPT) -> tuple[int, str, list[str]]:
         log = tmp_path / "log"
         environment = {"PATH": f"{tools}:/usr/bin:/bin", "LOG": str(log), "FAIL": fail}
         done = subprocess.run(
-            [SCRIPT, folder], env=environment, capture_output=True, text=True, timeout=60, check=False
+            [script, folder], env=environment, capture_output=True, text=True, timeout=60, check=False
         )
         assert not done.stderr
         return done.returncode, done.stdout, log.read_text().replace(str(folder), "").splitlines()
@@ -67,7 +70,8 @@ def by_hand(tmp_path: Path):
 
 def test_each_step_follows_the_one_before(by_hand):
     code, told, calls = by_hand()
-    assert (code, told.split("\n")) == (0, ["resume", "swarm", "network and service", "answers", ""])
+    laps = ["resume", "init", "joins", "network", "config", "service", "answers"]
+    assert (code, told.splitlines()) == (0, [f"lap: {lap}" for lap in laps])
     docker = [call.partition("docker ")[2].split(" --")[0] for call in calls if "docker " in call]
     assert docker == [
         "swarm init",
@@ -100,3 +104,41 @@ def test_a_machine_runs_on_only_after_its_state_is_loaded(by_hand):
 def test_a_step_that_fails_ends_it(by_hand, step):
     code, _, _ = by_hand(step.replace(" ", "?"))
     assert code != 0
+
+
+def test_docker_over_ssh_builds_waits_and_asks_every_way(by_hand):
+    code, told, calls = by_hand(script=DOCKER)
+    laps = ["connect", "init", "joins", "network", "config", "service", "answers", "verify"]
+    assert (code, told.splitlines()) == (0, [f"lap: {lap}" for lap in laps])
+    assert sum(" -M " in call for call in calls) == 3
+    asked = [call for call in calls if "for address in" in call]
+    assert len(asked) == 3
+    assert all(
+        set(call.split(" in ")[1].split(";")[0].split()) == {"127.0.0.1", "10.1", "10.2", "10.3"} for call in asked
+    )
+    assert sum("$(seq 2)" in call for call in calls) == 3
+
+
+@pytest.mark.parametrize("step", ["-p 2202", "root@n3 docker swarm join", "root@n2 seen=", "root@n3 for address"])
+def test_docker_over_ssh_ends_where_a_step_fails(by_hand, step):
+    code, _, _ = by_hand(step.replace(" ", "?"), DOCKER)
+    assert code != 0
+
+
+CURL = """#!/bin/sh
+# Answers as the mesh does: the replicas in turn; one replica alone where the test wants it, or none at last.
+count=$(cat "$COUNT" 2>/dev/null || echo 0); echo $((count + 1)) > "$COUNT"
+case "$FAULT" in one) count=0;; silent) [ "$count" -lt 7 ] || exit 7;; esac
+echo "{\\"slot\\":\\"$((count % 2 + 1))\\"}"
+"""
+
+
+@pytest.mark.parametrize(("fault", "code"), [("", 0), ("one", 1), ("silent", 1)])
+def test_the_asking_on_a_node_wants_every_answer_and_both_replicas(tmp_path, fault, code):
+    (tmp_path / "curl").write_text(CURL)
+    (tmp_path / "curl").chmod(0o755)
+    (asking,) = DOCKER.read_text().split("VERIFY='")[1].split("'\n")[:1]
+    script = asking.replace("ADDRESSES", "127.0.0.1 10.1").replace("REQUESTS", "4")
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "COUNT": str(tmp_path / "count"), "FAULT": fault}
+    done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, "")

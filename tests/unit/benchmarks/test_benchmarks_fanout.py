@@ -10,7 +10,7 @@ from benchmarks import fanout  # noqa: E402
 from benchmarks.figures import BENCHMARKS, Benchmark, results  # noqa: E402
 from benchmarks.simulated import simulated  # noqa: E402
 from benchmarks.standins import PORT, address_of, ingress_of, name_of  # noqa: E402
-from benchmarks.workspace import bench  # noqa: E402
+from benchmarks.workspace import Options, bench  # noqa: E402
 from orchestrator.errors import EnvironmentProblem, NodeError  # noqa: E402
 from orchestrator.model.probe import Outcome, Probe, Target  # noqa: E402
 from orchestrator.runtime.context import Context  # noqa: E402
@@ -67,7 +67,7 @@ def test_a_stranger_is_not_let_in(hosts, tmp_path):
 
 
 def test_both_kinds_of_work_are_measured():
-    with bench(Context(lambda event: None), runs=1) as work:
+    with bench(Context(lambda event: None), Options(1)) as work:
         fanout.measure(work, sizes=(2,))
     for what in ("observe", "verify"):
         assert work.samples[f"{what} 2"][0] > 0
@@ -80,5 +80,5 @@ def test_both_kinds_of_work_are_measured():
 
 def test_a_side_that_fails_ends_the_run(tmp_path):
     (tmp_path / "ports.json").write_text(json.dumps({name_of(0): 1}))
-    with bench(Context(lambda event: None), runs=1) as work, pytest.raises(EnvironmentProblem, match="`observe`"):
+    with bench(Context(lambda event: None), Options(1)) as work, pytest.raises(EnvironmentProblem, match="`observe`"):
         fanout.operate(work, "observe", tmp_path)

@@ -71,10 +71,15 @@ def test_every_promise_has_its_aim():
         "snapshot save": 0.25,
         "snapshot restore": 0.25,
         "snapshot from": 0.25,
+        "ansible, whole job": 0.2,
+        "ansible, per probe": 0.02,
         "cli help": 0.4,
         "cli completion": 0.4,
         "memory": 3.5,
         "image": 180.0,
         **{f"growth of {what}, {measured}": 1.5 for what in ("observe", "verify") for measured in ("cpu", "memory")},
     }
-    assert set(GROUPS) == {"resume", "up", "noop", "verify", "checks", "cli", "memory", "snapshot", "image", "fanout"}
+    assert set(GROUPS) == {
+        "resume", "up", "phases", "noop", "verify", "checks", "docker", "ansible", "traffic", "scale",
+        "cli", "memory", "image", "fanout", "snapshot",
+    }  # fmt: skip

@@ -11,8 +11,10 @@ import pytest
 
 from benchmarks import baseline
 from benchmarks.__main__ import chosen
+from benchmarks.figures import GROUPS
 from benchmarks.machine import processor
-from benchmarks.workspace import INVENTORY, bench
+from benchmarks.peers import DOCKER, NODES
+from benchmarks.workspace import INVENTORY, Options, bench
 from orchestrator.config.inventory import load_inventory
 from orchestrator.errors import EnvironmentProblem, Interrupted, UsageError
 from orchestrator.model.events import Notice
@@ -35,32 +37,22 @@ def context(events):
     return Context(events.append)
 
 
-def test_the_image_is_built_only_on_request():
-    assert "image" not in chosen([], image=False)
-    assert chosen([], image=True) == {
-        "resume",
-        "up",
-        "noop",
-        "verify",
-        "checks",
-        "cli",
-        "memory",
-        "snapshot",
-        "image",
-        "fanout",
-    }
+def test_what_downloads_or_fills_the_machine_is_done_only_on_request():
+    assert chosen([], image=False) == set(GROUPS) - {"image", "ansible", "scale"}
+    assert chosen([], image=True) == set(GROUPS) - {"ansible", "scale"}
     assert chosen(["cli"], image=False) == {"cli"}
+    assert chosen(["ansible"], image=False) == {"ansible"}
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
     with pytest.raises(UsageError, match="no benchmark nope") as caught:
         chosen(["cli", "nope"], image=False)
-    assert "resume, up, noop" in caught.value.hint
+    assert "resume, up, phases" in caught.value.hint
 
 
 def test_a_run_has_its_own_state_and_leaves_none(context, monkeypatch):
     before = os.environ["LAB_STATE_DIR"]
-    with bench(context, runs=1) as work:
+    with bench(context, Options(1)) as work:
         assert os.environ["LAB_STATE_DIR"] == str(work.state) != before
         assert len(str(work.state)) < 60  # UNIX sockets lie below it
         folder = work.folder
@@ -71,13 +63,13 @@ def test_a_run_has_its_own_state_and_leaves_none(context, monkeypatch):
 
 def test_without_a_state_variable_there_is_none_afterwards(context, monkeypatch):
     monkeypatch.delenv("LAB_STATE_DIR")
-    with bench(context, runs=1):
+    with bench(context, Options(1)):
         assert "LAB_STATE_DIR" in os.environ
     assert "LAB_STATE_DIR" not in os.environ
 
 
 def test_processes_of_a_run_that_fails_are_ended(context):
-    with pytest.raises(RuntimeError), bench(context, runs=1) as work:  # noqa: PT012
+    with pytest.raises(RuntimeError), bench(context, Options(1)) as work:  # noqa: PT012
         command = [
             sys.executable,
             "-c",
@@ -94,7 +86,7 @@ def test_processes_of_a_run_that_fails_are_ended(context):
 
 
 def test_a_failed_body_is_no_sample(context):
-    with bench(context, runs=1) as work:
+    with bench(context, Options(1)) as work:
         with pytest.raises(EnvironmentProblem), work.timed("up"):
             work.run("false", title="fails")
         with work.timed("up"):
@@ -104,9 +96,34 @@ def test_a_failed_body_is_no_sample(context):
 
 def test_a_command_that_runs_ends_when_the_run_is_cancelled(events):
     context = Context(lambda event: (events.append(event), context.cancel() if "ready" in str(event) else None))
-    with bench(context, runs=1) as work, pytest.raises(Interrupted), work.timed("up"):
+    with bench(context, Options(1)) as work, pytest.raises(Interrupted), work.timed("up"):
         work.run("sh", "-c", "echo ready; exec sleep 60", title="long")
     assert not [event for event in events if isinstance(event, Notice)]
+
+
+def test_the_laps_of_a_script_are_samples(context):
+    with bench(context, Options(1)) as work:
+        work.laps("hand", "sh", "-c", "echo lap: init; echo noise; echo lap: joins", title="by hand")
+        assert set(work.samples) == {"hand init", "hand joins"}
+        with pytest.raises(EnvironmentProblem):
+            work.laps("hand", "sh", "-c", "echo lap: late; exit 1", title="by hand")
+        assert "hand late" not in work.samples
+
+
+def test_a_command_hands_over_its_document_or_what_it_said(context):
+    with bench(context, Options(1)) as work:
+        assert work.document("echo", '{"a": 1}', title="works") == {"a": 1}
+        with pytest.raises(EnvironmentProblem, match="broken failed") as caught:
+            work.document("sh", "-c", "echo on stdout; echo on stderr >&2; exit 3", title="broken")
+        assert {"on stdout", "on stderr"} <= set(caught.value.details)
+
+
+def test_another_inventory_is_measured_in_the_same_run(context):
+    with bench(context, Options(1)) as work:
+        other = work.on(NODES)
+        other.take("x", 1.0)
+        assert (other.inventory.name, work.samples["x"]) == ("peers", [1.0])
+        assert {node.vm for node in other.inventory.nodes} == {VmShape(packages=("python3", "python3-docker"))}
 
 
 def test_the_inventory_is_three_plain_nodes_and_the_mesh():
@@ -137,11 +154,13 @@ def test_the_machine_by_hand_is_the_machine_of_lab(tmp_path):
     assert ours != command_line(spec)
 
 
-def test_the_script_by_hand_is_sound():
-    subprocess.run(["bash", "-n", str(baseline.SCRIPT)], check=True)
+def test_the_scripts_by_hand_are_sound():
+    for script in (baseline.SCRIPT, DOCKER, baseline.SCRIPT.with_name("swarm.sh")):
+        subprocess.run(["bash", "-n", str(script)], check=True)
+        if shutil.which("shellcheck"):
+            subprocess.run(["shellcheck", "-x", str(script)], check=True)
     assert os.access(baseline.SCRIPT, os.X_OK)
-    if shutil.which("shellcheck"):
-        subprocess.run(["shellcheck", str(baseline.SCRIPT)], check=True)
+    assert os.access(DOCKER, os.X_OK)
 
 
 def test_the_processor_is_named(tmp_path):

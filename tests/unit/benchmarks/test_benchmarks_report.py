@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.figures import Benchmark, Result, Series
-from benchmarks.report import document, markdown, table
+from benchmarks.report import Run, document, markdown, read, table
 
 RATIO = Result(
     Benchmark("up", "up", "up", "`lab up`", baseline_key="shell", baseline="by hand", aim=1.0),
@@ -17,6 +17,7 @@ RATIO = Result(
 )
 VALUE = Result(Benchmark("memory", "memory", "pss", "a lab [of 3]", "GB", aim=3.5), Series((4.25,)))
 UNJUDGED = Result(Benchmark("rss", "memory", "rss", "the same", "GB"), Series((9.0,)))
+NOTES = {"scale": "9 nodes; no memory for more"}
 MACHINE = {"processor": "2 × Some CPU", "qemu": "QEMU 7.2"}
 
 SERIES = {
@@ -24,7 +25,7 @@ SERIES = {
     "required": ["unit", "median", "min", "max", "values"],
     "properties": {
         "what": {"type": "string"},
-        "unit": {"enum": ["×", "s", "GB", "ms", "MB", "threads", "per second"]},
+        "unit": {"enum": ["×", "s", "ms", "GB", "MB", "MB/s", "threads", "per second"]},
         "median": {"type": "number"},
         "min": {"type": "number"},
         "max": {"type": "number"},
@@ -34,9 +35,10 @@ SERIES = {
 }
 ENTRY = {
     "type": "object",
-    "required": ["name", "figure", "aim", "met", "subject", "baseline"],
+    "required": ["name", "group", "figure", "aim", "met", "subject", "baseline"],
     "properties": {
         "name": {"type": "string"},
+        "group": {"type": "string"},
         "figure": SERIES,
         "aim": {"type": ["number", "null"]},
         "met": {"type": ["boolean", "null"]},
@@ -47,12 +49,13 @@ ENTRY = {
 }
 DOCUMENT = {
     "type": "object",
-    "required": ["schema", "taken", "machine", "results"],
+    "required": ["schema", "taken", "machine", "results", "notes"],
     "properties": {
-        "schema": {"const": 1},
+        "schema": {"const": 2},
         "taken": {"type": "string"},
         "machine": {"type": "object", "additionalProperties": {"type": "string"}},
         "results": {"type": "array", "items": ENTRY},
+        "notes": {"type": "object", "additionalProperties": {"type": "string"}},
     },
     "additionalProperties": False,
 }
@@ -61,12 +64,12 @@ DOCUMENT = {
 def text(results, *, colour=False, width=200):
     stream = io.StringIO()
     console = Console(file=stream, width=width, force_terminal=colour, color_system="standard" if colour else None)
-    console.print(table(results))
+    console.print(table(Run(results, MACHINE, NOTES)))
     return stream.getvalue()
 
 
 def test_the_document_keeps_every_value():
-    made = json.loads(json.dumps(document([RATIO, VALUE, UNJUDGED], MACHINE, "2026-01-02T03:04:05+00:00")))
+    made = json.loads(json.dumps(document(Run([RATIO, VALUE, UNJUDGED], MACHINE, NOTES), "2026-01-02T03:04:05+00:00")))
     jsonschema.validate(made, DOCUMENT)
     up, memory, rss = made["results"]
     assert up["figure"] == {"unit": "×", "median": 0.5, "min": 0.5, "max": 0.6, "values": [0.5, 0.5, 0.6]}
@@ -107,9 +110,23 @@ def test_the_table_cuts_nothing_off(width):
 
 
 def test_markdown_is_a_whole_table():
-    machine, blank, *rows = markdown([RATIO, VALUE, UNJUDGED], MACHINE).splitlines()
+    machine, blank, *rows = markdown(Run([RATIO, VALUE, UNJUDGED], MACHINE)).splitlines()
     assert (machine, blank) == ("processor: 2 × Some CPU; qemu: QEMU 7.2", "")
     assert len(rows) == 5
     assert {row.count(" | ") for row in rows} == {5}
     assert set(rows[1]) == {"|", "-", " "}
     assert rows[4] == "| rss | 9.00 GB (9.00–9.00) | – | the same: 9.00 GB (9.00–9.00) | – | 1 |"
+
+
+def test_what_no_number_tells_is_told():
+    assert "9 nodes; no memory for more" in text([VALUE])
+    assert markdown(Run([VALUE], MACHINE, NOTES)).endswith("\n\nscale: 9 nodes; no memory for more.\n")
+
+
+def test_a_document_is_read_as_it_was_written():
+    run = Run([RATIO, VALUE, UNJUDGED], MACHINE, NOTES)
+    again = read(json.loads(json.dumps(document(run, "2026-01-02T03:04:05+00:00"))))
+    assert markdown(again) == markdown(run)
+    assert [one.benchmark.group for one in again.results] == ["up", "memory", "memory"]
+    with pytest.raises(ValueError, match="schema 1"):
+        read({"schema": 1})

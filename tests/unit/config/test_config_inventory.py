@@ -95,6 +95,36 @@ nodes:
     assert two.vm == VmShape(cpus=4, memory=2048, suite="sid")
 
 
+def test_the_same_packages_in_another_order_are_the_same_image(load):
+    text = """
+name: demo
+provider: vm
+nodes:
+  - name: n1
+    role: manager
+    vm: {packages: [python3-docker, python3, python3]}
+  - name: n2
+    role: worker
+    vm: {packages: [python3, python3-docker]}
+"""
+    one, two = load(text).value.nodes
+    assert one.vm == two.vm == VmShape(packages=("python3", "python3-docker"))
+
+
+def test_what_is_no_name_of_a_package_never_gets_onto_a_command_line(load):
+    text = """
+name: demo
+provider: vm
+nodes:
+  - name: n1
+    role: manager
+    vm: {packages: ["--hook-dir=x"]}
+"""
+    with pytest.raises(ConfigError) as caught:
+        load(text)
+    assert "is no name of a Debian package" in str(caught.value.problems[0])
+
+
 def test_ssh_nodes_have_absolute_paths_and_no_guessed_addresses(load, tmp_path):
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "id").write_text("")

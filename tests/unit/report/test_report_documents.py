@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConfigError, ConfigProblem, NodeError
-from orchestrator.model.events import Notice, PhaseFinished, PhaseStarted, StepFinished
+from orchestrator.model.events import Notice, PhaseFinished, PhaseStarted, StepFinished, StepStarted
 from orchestrator.model.inventory import Role
 from orchestrator.model.lab import ConfigObject
 from orchestrator.model.outcome import MachineChange, PlanOutcome, Route, UpOutcome, VerifyOutcome
@@ -27,8 +27,10 @@ PLAN = Plan(
 
 
 def journal() -> Journal:
-    journal = Journal()
+    times = iter((100.0, 100.25))
+    journal = Journal(clock=lambda: next(times))
     journal.handle(PhaseStarted("apply", "Build"))
+    journal.handle(StepStarted("join n2", "join", "n2"))
     journal.handle(StepFinished("join n2", 1.5, ok=True))
     journal.handle(PhaseFinished("apply", 2.0, ok=True, summary="done"))
     journal.handle(Notice("odd", "warning", "n3"))
@@ -53,6 +55,7 @@ def test_up_document_holds_steps_reasons_durations_phases_and_routes():
     assert "seconds" not in config
     assert config["action"]["spec"]["data"] == {"bytes": 11}
     assert document["phases"] == [{"phase": "apply", "title": "Build", "seconds": 2.0, "ok": True, "summary": "done"}]
+    assert document["timeline"] == [{"step": "join n2", "node": "n2", "started": 0.25, "seconds": 1.5, "ok": True}]
     assert document["notices"] == [{"message": "odd", "level": "warning", "node": "n3"}]
     assert document["routes"][0]["port"] == 31080
 

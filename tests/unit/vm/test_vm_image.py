@@ -201,6 +201,30 @@ def test_a_rebuild_removes_the_old_image_first(context, image, monkeypatch):
         images.build(context, VmShape(suite="trixie"), rebuild=True)
 
 
+def test_other_packages_are_another_image(root, image):
+    assert images.image_for("trixie", ()).folder == image
+    assert images.image_for("trixie", ("python3",)).folder not in {image, images.image_for("sid", ("python3",)).folder}
+
+
+def test_an_image_tells_what_it_has_besides(context, root, image):
+    images._describe(images.NodeImage("trixie", image, ("nmap", "python3")))
+    (info,) = images.list_images()
+    assert info.detail == "1 golden node ready to resume; besides: nmap, python3"
+
+
+def test_further_packages_are_installed(context, root, monkeypatch):
+    asked = []
+
+    def build(_context, tar, *_rest):
+        asked.append(tar.packages)
+        raise Interrupted("enough seen")
+
+    monkeypatch.setattr(images, "build_tar", build)
+    with pytest.raises(Interrupted):
+        images.ensure(context, "trixie", ("python3",))
+    assert asked == [(*images.PACKAGES, "python3")]
+
+
 def test_a_full_disk_is_told_before_anything_is_built(context, root, monkeypatch):
     monkeypatch.setattr(images, "_NEEDED", 1 << 62)
     with pytest.raises(EnvironmentProblem, match="GiB free; building a node image needs"):
