@@ -23,6 +23,7 @@ from orchestrator.model.lab import (
 from orchestrator.model.labels import CLUSTER, owned_by
 from orchestrator.model.observed import ClusterView, SwarmState
 from orchestrator.model.plan import (
+    AwaitService,
     RemoveBridge,
     RemoveConfig,
     RemoveContainer,
@@ -261,7 +262,11 @@ def test_a_partial_fleet_keeps_its_majority_and_is_finished_later(first, second,
     if not plan.refusals:
         assert missing <= {left.subject for left in plan.left}
         view = carry_out(plan, view, second, IMAGES, seed=seed)
-        assert plan_up(second, goal(second, *labs), view).steps == ()
+        rest = plan_up(second, goal(second, *labs), view).steps
+        if all(n.name in missing or n.availability is not Availability.ACTIVE for n in second.nodes):
+            # Tasks that were lost have nowhere to go, so that all one can do is wait for them.
+            rest = tuple(step for step in rest if not isinstance(step.action, AwaitService))
+        assert rest == ()
     back = replace(view, nodes=tuple(whole.node(n.name) if n.name in missing else n for n in view.nodes))
     back = replace(back, swarm=view.swarm or whole.swarm)
     for name in missing:
