@@ -214,7 +214,7 @@ class TestBreaking:
     """Machines that are broken on purpose."""
 
     @pytest.fixture
-    def machine(self, provider, state, context):
+    def machine(self, provider, state, golden):
         """n1 runs, as a program that stands in for QEMU and a QMP server; what was asked of it."""
         folder = make_node(state, "n1")
         processes.start(["sh", "-c", STOP_AT_ONCE, "-name", running.label_of(folder)], folder, "qemu.log", "n1")
