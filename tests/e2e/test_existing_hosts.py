@@ -98,9 +98,9 @@ STACK = """services:
 
 THEIRS = (
     "docker swarm init --advertise-addr eth1 > /dev/null",
-    "docker network create --driver overlay --subnet 10.0.77.0/24 theirs > /dev/null",
+    "docker network create --driver overlay --subnet 10.0.77.0/24 backend > /dev/null",
     (
-        "docker service create --quiet --name web --network theirs --replicas 2 --publish 8099:80 --no-resolve-image "
+        "docker service create --quiet --name web --network backend --replicas 2 --publish 8099:80 --no-resolve-image "
         "--env PASSWORD=canary-of-theirs swarm-mesh-lab/nginx:1 > /dev/null"
     ),
     f"echo '{STACK}' | docker stack deploy --detach=false --resolve-image never --compose-file - front > /dev/null",

@@ -66,7 +66,7 @@ def test_support_collects_everything_but_secrets(cluster: Lab, tmp_path: Path) -
         assert "ip_vs" in told[f"{node}/modules.txt"]
         assert "eth1" in told[f"{node}/addresses.txt"]
         assert "dockerd" in told[f"{node}/docker-log.txt"]
-        assert told[f"{node}/machine-console.log"]
+        assert f"{node}/machine-console.log" in told  # empty where the machine never booted, but was resumed
     tokens = [cluster.shell("n1", f"docker swarm join-token -q {role}").strip() for role in ("worker", "manager")]
     key = (cluster.state / "e2e/vm/login_key").read_text().splitlines()[1]
     for name, text in told.items():
