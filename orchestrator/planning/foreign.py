@@ -19,10 +19,11 @@ def foreign_swarm(inventory: Inventory, nodes: Sequence[Place], swarm: SwarmView
     """The swarm that was found is somebody else's, or another cluster's of ours."""
     inside = [place.name for place in nodes if active(place) and belongs(place.view, swarm)]
     owner = swarm.labels.get(CLUSTER, "")
+    members = ", ".join(map(_member, sorted(swarm.nodes, key=lambda member: member.hostname)))
     made = f"lab made for the cluster {owner}" if owner else f"was not made for the cluster {inventory.name}"
     yield Refusal(
         swarm.seen_by,
-        f"it is in the swarm {swarm.cluster_id[:ID_LENGTH]}, which {made}: {', '.join(map(_member, swarm.nodes))}",
+        f"it is in the swarm {swarm.cluster_id[:ID_LENGTH]}, which {made}: {members}",
         "; ".join(_instead(inventory, owner, inside)),
     )
     for place in nodes:

@@ -204,6 +204,14 @@ def test_a_foreign_swarm_on_other_nodes_than_the_first_is_refused_too():
     assert refusal.hint.endswith("`docker swarm leave --force` on n2, n3")
 
 
+def test_the_nodes_of_a_foreign_swarm_are_named_in_one_order():
+    """Engines list nodes by ids, which are drawn by chance."""
+    inv = inventory()
+    view = foreign_swarm(inv, "n2", "n3")
+    turned = with_swarm(view, nodes=tuple(reversed(view.swarm.nodes)))
+    assert plan_up(inv, goal(inv), turned).refusals == plan_up(inv, goal(inv), view).refusals
+
+
 def test_hosts_in_two_foreign_swarms_are_both_named():
     inv = inventory()
     view = with_view(foreign_swarm(inv, "n1", "n2"), "n2", is_manager=True, cluster_id="a third one")
