@@ -27,12 +27,16 @@ lab: venv system ## from a fresh machine to a verified three-node swarm
 	@echo "  $(BIN)/lab down                 take everything away again"
 
 .PHONY: test
-test: venv system testsystem ## install what is needed and run every test, real clusters included
+test: venv system testsystem ## install what is needed and run the tests, real clusters included
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not long"
+
+.PHONY: soak
+soak: venv system testsystem ## the end-to-end tests that take long: dying nodes, interruptions, moved snapshots
+	$(BIN)/pytest -m long
 
 .PHONY: check
 check: venv ## lint, types and hermetic tests: no machine is started

@@ -71,12 +71,14 @@ def nodes_with(cluster: Lab, service: str) -> list[str]:
     return sorted(set(cluster.shell("n1", words).split()))
 
 
-def stray(cluster: Lab, node: str, port: int) -> tuple[str, str]:
-    """How to make a container that is no task answer on a published port of a node, and how to end that."""
-    rule = f"PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport {port} -j DNAT --to-destination"
-    address = "$(docker inspect -f '{{.NetworkSettings.Networks.bridge.IPAddress}}' stray):80"
-    start = f"docker run -d --name stray swarm-mesh-lab/nginx:1 && iptables -t nat -I {rule} {address}"
-    return start, f"iptables -t nat -D {rule} {address}; docker rm -f stray"
+def stray(port: int, how: str) -> tuple[str, str]:
+    """How to make a container that is no task answer on a published port of a node, and how to end that.
+
+    ``how`` is ``-I`` to come before the routing mesh, and ``-A`` to come after it, where it has nobody to lead to.
+    """
+    rule = f"PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport {port} -j REDIRECT --to-ports 8199"
+    start = f"docker run -d --name stray -p 8199:80 swarm-mesh-lab/nginx:1 && iptables -t nat {how} {rule}"
+    return start, f"iptables -t nat -D {rule}; docker rm -f stray"
 
 
 @contextmanager
@@ -287,14 +289,14 @@ class TestLoadBalancers(Labs):
         cluster.run("verify", "ingress-single").ok()
 
     def test_an_answer_from_what_is_no_task(self, cluster: Lab) -> None:
-        with cluster.broken("n3", *stray(cluster, "n3", 8082)):
+        with cluster.broken("n3", *stray(8082, "-I")):
             report = cluster.json("verify", "ingress-single", "--look-only", code=1)
         bad = failing_checks(report)
         assert "identity" in {check["check"] for check in bad}
         assert {node for check in bad for node in check["nodes"]} == {"n3"}
 
     def test_a_port_that_still_answers_at_zero(self, cluster: Lab) -> None:
-        with cluster.broken("n2", *stray(cluster, "n2", 8085)):
+        with cluster.broken("n2", *stray(8085, "-A")):
             found = the_failures(cluster, "scale")
         assert "scale" in {one.kind for one in found}
         assert {node for one in found for node in one.nodes} == {"n2"}
@@ -334,6 +336,7 @@ services:
 """
 
 
+@pytest.mark.long
 class TestNodeFailure(Labs):
     """Last, as its machines die and boot again."""
 

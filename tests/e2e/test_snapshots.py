@@ -118,6 +118,7 @@ def test_from_nothing_after_down(cluster: Lab, saved: str) -> None:
     assert cluster.json("up", "--plan")["changes"] is False
 
 
+@pytest.mark.long
 def test_into_another_state_folder_by_way_of_a_file(cluster: Lab, saved: str, workshop: Path) -> None:
     file = workshop / "whole.lab"
     assert "all keys" in cluster.run("snapshot", "export", saved, str(file)).ok().err
