@@ -35,7 +35,7 @@ test: venv system testsystem ## install what is needed and run the tests, real c
 	$(BIN)/pytest -m "not long"
 
 .PHONY: soak
-soak: venv system testsystem ## the end-to-end tests that take long: dying nodes, interruptions, moved snapshots
+soak: venv system testsystem ## the end-to-end tests that take long: dying nodes, moved snapshots
 	$(BIN)/pytest -m long
 
 .PHONY: check

@@ -11,8 +11,6 @@ from tests.chaos.ground import HostGround, host_ground
 from tests.chaos.points import Point
 from tests.chaos.trial import try_point
 
-pytestmark = pytest.mark.long
-
 
 @pytest.fixture(scope="module")
 def ground(workshop: Path) -> Iterator[HostGround]:
