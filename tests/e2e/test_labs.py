@@ -1,4 +1,4 @@
-"""Every lab passes on real nodes, and its checks fail for what they guard, and pass once that is healed."""
+"""Every lab passes on real nodes, and every kind of check fails for what it guards, and passes once that is healed."""
 
 from __future__ import annotations
 
@@ -71,10 +71,15 @@ def nodes_with(cluster: Lab, service: str) -> list[str]:
     return sorted(set(cluster.shell("n1", words).split()))
 
 
-def stray(port: int) -> tuple[str, str]:
-    """How to make a container that is no task answer on a published port of a node, and how to end that."""
-    rule = f"PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport {port} -j REDIRECT --to-ports 8199"
-    start = f"docker run -d --name stray -p 8199:80 swarm-mesh-lab/nginx:1 && iptables -t nat -I {rule}"
+def stray(port: int, where: str) -> tuple[str, str]:
+    """How to make a container that is no task answer on a published port of a node, and how to end that.
+
+    ``where`` is ``-I PREROUTING`` to come before the routing mesh, for requests of others, and ``-A OUTPUT`` to come
+    after it, where it leads nowhere, for requests of the node itself.
+    """
+    how, chain = where.split()
+    rule = f"{chain} -p tcp -m addrtype --dst-type LOCAL --dport {port} -j REDIRECT --to-ports 8199"
+    start = f"docker run -d --name stray -p 8199:80 swarm-mesh-lab/nginx:1 && iptables -t nat {how} {rule}"
     return start, f"iptables -t nat -D {rule}; docker rm -f stray"
 
 
@@ -286,11 +291,17 @@ class TestLoadBalancers(Labs):
         cluster.run("verify", "ingress-single").ok()
 
     def test_an_answer_from_what_is_no_task(self, cluster: Lab) -> None:
-        with cluster.broken("n3", *stray(8082)):
+        with cluster.broken("n3", *stray(8082, "-I PREROUTING")):
             report = cluster.json("verify", "ingress-single", "--look-only", code=1)
         bad = failing_checks(report)
         assert "identity" in {check["check"] for check in bad}
         assert {node for check in bad for node in check["nodes"]} == {"n3"}
+
+    def test_a_port_that_still_answers_at_zero(self, cluster: Lab) -> None:
+        with cluster.broken("n2", *stray(8085, "-A OUTPUT")):
+            found = the_failures(cluster, "scale")
+        assert {(one.kind, one.nodes) for one in found} == {("scale", frozenset({"n2"}))}
+        assert all("expected refused, got an answer" in one.reason for one in found)
 
 
 class TestDisruption(Labs):
