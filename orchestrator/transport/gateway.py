@@ -57,22 +57,8 @@ class Gateway:
     def connect(self, context: Context, address: SshAddress, *, name: str, timeout: float) -> SshHost:
         """Log in to a node, through its jump hosts. ``timeout`` (seconds) bounds each step. Raises ``NodeError``."""
         route = self.route(address, name)
-        secrets = self._asking(context)
-        wire, release = self._through(context, route, name, timeout)
-        try:
-            session = log_in(
-                route.target,
-                name=name,
-                timeout=timeout,
-                secrets=secrets,
-                through=wire.wire if wire else None,
-                via=route.via,
-                wait=context.wait,
-            )
-        except BaseException:
-            release()
-            raise
-        return SshHost(session, name=name, route=route, secrets=secrets, on_close=release)
+        session, release = self._logged_in(context, route, name, timeout)
+        return SshHost(session, name=name, route=route, secrets=self._asking(context), on_close=release)
 
     def shown_key(self, context: Context, route: Route, *, name: str, timeout: float) -> paramiko.PKey:
         """The host key that the last sshd of a way shows; the ones before it must be known. Raises ``NodeError``."""
@@ -107,12 +93,15 @@ class Gateway:
         with relay.lock:
             if relay.session is None or not relay.session.wire.is_active():
                 self._leave(relay)
-                relay.session, relay.release = self._jump(context, before, name, timeout)
+                relay.session, relay.release = self._logged_in(context, before, name, timeout)
             relay.users += 1
             session = relay.session
         return session, _once(lambda: self._let_go(relay, session))
 
-    def _jump(self, context: Context, route: Route, name: str, timeout: float) -> tuple[Session, Callable[[], None]]:
+    def _logged_in(
+        self, context: Context, route: Route, name: str, timeout: float
+    ) -> tuple[Session, Callable[[], None]]:
+        """A login at the end of a way, and what leaves the jump hosts before it once it is closed."""
         wire, release = self._through(context, route, name, timeout)
         try:
             session = log_in(
