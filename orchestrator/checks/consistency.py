@@ -11,7 +11,7 @@ from pydantic import Field
 from orchestrator.checks.base import Check, Item, Names, Replies, of_kind
 from orchestrator.checks.ipvs import backends, marks
 from orchestrator.checks.topology import INGRESS_SANDBOX, NETNS, Topology
-from orchestrator.config.fields import Text
+from orchestrator.config.fields import Duration, Text
 from orchestrator.model.lab import PublishMode, Service
 from orchestrator.model.question import Inspect, Inspected, Read, Told, Vantage
 from orchestrator.model.verdict import CheckResult
@@ -45,10 +45,14 @@ class ConsistencyCheck(Check):
     On every node where a network of the service is in use, the engine must know exactly the running tasks
     (`docker network inspect --verbose`), and the kernel's load balancer (IPVS) must lead the virtual address, and
     on the ingress network each published port, to exactly their addresses. Backends of weight 0 do not count.
+
+    The three follow each other with a delay: a task that shall end has 10 s for it, and gossip comes after that. So
+    what differs is asked again: for as long as `within` says, 15 s where not given.
     """
 
     kind: Literal["consistency"]
     service: Text = Field(description="Key of the service.")
+    within: Duration = Field(default=15.0, description="How long they may take to agree. Default: 15s.")
 
     def plan(self, topology: Topology) -> Sequence[Item]:
         """One item for each network of the service on each node that uses it."""
