@@ -19,7 +19,7 @@ from benchmarks.workspace import Bench, Options, bench
 from orchestrator.cli.options import Output
 from orchestrator.cli.output import progress_sinks, reporting
 from orchestrator.cli.session import run
-from orchestrator.errors import UsageError
+from orchestrator.errors import EnvironmentProblem, UsageError
 from orchestrator.report.console import make_console
 from orchestrator.runtime.context import Context
 
@@ -64,6 +64,12 @@ def main(
             sys.stdout.write(markdown(found))
         else:
             make_console(sys.stdout).print(table(found))
+        if found.failures:
+            raise EnvironmentProblem(
+                f"{len(found.failures)} parts of the run failed and are not in its results",
+                details=found.failures,
+                hint="measure these again, alone",
+            )
 
 
 def chosen(names: Collection[str], *, image: bool) -> set[str]:
@@ -78,32 +84,39 @@ def measure(context: Context, wanted: Collection[str], options: Options) -> Run:
     """Carry out the groups that are wanted, one running lab for as many as possible."""
     with bench(context, options) as work:
         if "cli" in wanted:
-            commands.measure_start(work)
+            with work.part("cli"):
+                commands.measure_start(work)
         if fanout.GROUP in wanted:
-            fanout.measure(work)
+            with work.part(fanout.GROUP):
+                fanout.measure(work)
         if MAKES_LABS.intersection(wanted):
             _measure_labs(work, wanted)
         if "image" in wanted:
-            commands.measure_image(work)
+            with work.part("image"):
+                commands.measure_image(work)
         asked = [benchmark for benchmark in BENCHMARKS if benchmark.group in wanted]
         machine = describe(context, machines=bool(MAKES_LABS.intersection(wanted)))
-        return Run(list(results(asked, work.samples)), machine, dict(work.notes))
+        return Run(list(results(asked, work.samples)), machine, dict(work.notes), list(work.failures))
 
 
 def _measure_labs(work: Bench, wanted: Collection[str]) -> None:
     golden = machines.prepare(work)
     for _ in range(work.runs if "resume" in wanted else 0):
-        machines.resume_and_boot(work)
+        with work.part("resume"):
+            machines.resume_and_boot(work)
     if cluster.GROUPS.intersection(wanted):
         cluster.measure(work, golden, wanted)
     if "traffic" in wanted:
-        traffic.measure(work)
+        with work.part("traffic"):
+            traffic.measure(work)
     if peers.GROUPS.intersection(wanted):
-        peer = work.on(peers.inventory(wanted))
-        machines.prepare(peer)
-        peers.measure(peer, wanted)
+        with work.part("peers"):
+            peer = work.on(peers.inventory(wanted))
+            machines.prepare(peer)
+            peers.measure(peer, wanted)
     if scale.GROUP in wanted:
-        scale.measure(work)
+        with work.part(scale.GROUP):
+            scale.measure(work)
 
 
 if __name__ == "__main__":

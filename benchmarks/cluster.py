@@ -22,11 +22,12 @@ def measure(bench: Bench, golden: Golden, wanted: Collection[str]) -> None:
     """One lab after the other, each serving all benchmarks that are wanted; by hand and by `lab` in turn."""
     several, by_hand = {"noop", "snapshot", *COMPARED}.intersection(wanted), COMPARED.intersection(wanted)
     for number in range(bench.runs if several else 1):
-        if by_hand and number % 2:
-            _by_hand(bench, golden)
-        _one_lab(bench, wanted, first=number == 0)
-        if by_hand and not number % 2:
-            _by_hand(bench, golden)
+        with bench.part("a lab"):
+            if by_hand and number % 2:
+                _by_hand(bench, golden)
+            _one_lab(bench, wanted, first=number == 0)
+            if by_hand and not number % 2:
+                _by_hand(bench, golden)
 
 
 def _one_lab(bench: Bench, wanted: Collection[str], *, first: bool) -> None:
@@ -44,7 +45,8 @@ def _one_lab(bench: Bench, wanted: Collection[str], *, first: bool) -> None:
     if "memory" in wanted:
         _memory(bench)
     if "snapshot" in wanted:
-        snapshots.measure(bench)
+        with bench.part("snapshot"):
+            snapshots.measure(bench)
     bench.lab("down")
 
 

@@ -39,8 +39,9 @@ def measure(bench: Bench, wanted: Collection[str]) -> None:
         sides.append(_by_ansible)
     for number in range(bench.runs):
         first = number % len(sides)
-        for side in (*sides[first:], *sides[:first]):
-            side(bench)
+        with bench.part("peers"):
+            for side in (*sides[first:], *sides[:first]):
+                side(bench)
 
 
 def _by_lab(bench: Bench) -> None:

@@ -11,17 +11,18 @@ from rich.text import Text
 
 from benchmarks.figures import Benchmark, Result, Series
 
-SCHEMA = 2
+SCHEMA = 3
 HEADINGS = ("benchmark", "figure: median (min–max)", "aim", "measured", "compared with", "runs")
 
 
 @dataclass(frozen=True)
 class Run:
-    """What came of one run: results, the machine they were taken on, and what no number tells, by benchmark."""
+    """What came of one run, on which machine; ``notes`` by benchmark are what no number tells."""
 
     results: Sequence[Result]
     machine: Mapping[str, str]
     notes: Mapping[str, str] = field(default_factory=dict)
+    failures: Sequence[str] = ()
 
 
 def table(run: Run) -> Table:
@@ -35,6 +36,8 @@ def table(run: Run) -> Table:
         made.add_row(name, Text(figure, style=colours[result.met]), *(Text(cell) for cell in rest))
     for name, note in run.notes.items():
         made.add_row(name, Text(note))
+    for failure in run.failures:
+        made.add_row("failed", Text(failure, style="red"))
     return made
 
 
@@ -42,7 +45,9 @@ def markdown(run: Run) -> str:
     """The machine in a line, the results as a Markdown table, and the notes."""
     rows = [HEADINGS, tuple("---" for _ in HEADINGS), *(_cells(result) for result in run.results)]
     described = "; ".join(f"{key}: {value}" for key, value in run.machine.items())
-    notes = [line for name, note in run.notes.items() for line in ("", f"{name}: {note}.")]
+    said = [f"{name}: {note}." for name, note in run.notes.items()]
+    failed = [f"Failed, and not in the table: {failure}" for failure in run.failures]
+    notes = [line for text in (*said, *failed) for line in ("", text)]
     return "\n".join([described, "", *(f"| {' | '.join(row)} |" for row in rows), *notes, ""])
 
 
@@ -54,6 +59,7 @@ def document(run: Run, taken: str) -> dict[str, Any]:
         "machine": dict(run.machine),
         "results": [_entry(result) for result in run.results],
         "notes": dict(run.notes),
+        "failures": list(run.failures),
     }
 
 
@@ -61,7 +67,8 @@ def read(document: Mapping[str, Any]) -> Run:
     """The run that :func:`document` was made of. Raises ``ValueError`` for a document of another version."""
     if document.get("schema") != SCHEMA:
         raise ValueError(f"these are results of schema {document.get('schema')}; this version reads {SCHEMA}")
-    return Run([_result(entry) for entry in document["results"]], document["machine"], document["notes"])
+    results = [_result(entry) for entry in document["results"]]
+    return Run(results, document["machine"], document["notes"], document["failures"])
 
 
 def _result(entry: Mapping[str, Any]) -> Result:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config.inventory import load_inventory
-from orchestrator.errors import EnvironmentProblem
+from orchestrator.errors import EnvironmentProblem, Interrupted, LabError
 from orchestrator.images.debian import run_told
 from orchestrator.model.inventory import Inventory
 from orchestrator.providers.vm import processes
@@ -25,6 +25,9 @@ from orchestrator.runtime.context import Context
 
 INVENTORY = Path(__file__).with_name("inventory.yaml")
 LAB = str(Path(sys.executable).with_name("lab"))
+_REASONS = 5
+"""How many details of its error tell why a part failed."""
+
 LAP = "lap: "
 """How a script by hand says that a part of its work begins."""
 
@@ -46,7 +49,8 @@ class Options:
 class Bench:
     """One run of the program: where it works, what it measures on, and what it has measured so far.
 
-    ``notes`` are sentences that belong to the results, by benchmark: what no number tells.
+    ``notes`` are sentences that belong to the results, by benchmark: what no number tells. ``failures`` tell why parts
+    of the run were given up.
     """
 
     context: Context
@@ -55,6 +59,7 @@ class Bench:
     options: Options
     samples: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     notes: dict[str, str] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
 
     @property
     def runs(self) -> int:
@@ -69,6 +74,22 @@ class Bench:
     def state(self) -> Path:
         """The folder of all clusters of this run."""
         return self.folder / "state"
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """What can fail without an end to the run: then nothing that it measured counts, and its clusters are gone."""
+        before = {key: len(values) for key, values in self.samples.items()}
+        try:
+            yield
+        except Interrupted:
+            raise
+        except LabError as error:
+            for key, values in self.samples.items():
+                del values[before.get(key, 0) :]
+            clear(self.state)
+            failure = f"{name}: {'; '.join([error.message, *error.details[:_REASONS]])}"
+            self.failures.append(failure)
+            self.context.notice(failure, level="warning")
 
     @contextmanager
     def timed(self, key: str) -> Iterator[None]:

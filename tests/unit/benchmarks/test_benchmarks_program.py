@@ -94,6 +94,24 @@ def test_a_failed_body_is_no_sample(context):
         assert len(work.samples["up"]) == 1
 
 
+def test_a_part_that_fails_leaves_no_figure_and_no_cluster_and_the_run_goes_on(context):
+    with bench(context, Options(1)) as work:
+        with work.part("first"):
+            work.take("up", 1.0)
+        with work.part("second"):
+            work.take("up", 2.0)
+            work.take("down", 3.0)
+            work.state.mkdir()
+            work.run("sh", "-c", "echo no such node >&2; exit 1", title="fails")
+        assert {key: values for key, values in work.samples.items() if values} == {"up": [1.0]}
+        assert not work.state.exists()
+        (failure,) = work.failures
+        assert failure.startswith("second: ")
+        assert "no such node" in failure
+        with pytest.raises(Interrupted), work.part("third"):
+            raise Interrupted("Ctrl-C")
+
+
 def test_a_command_that_runs_ends_when_the_run_is_cancelled(events):
     context = Context(lambda event: (events.append(event), context.cancel() if "ready" in str(event) else None))
     with bench(context, Options(1)) as work, pytest.raises(Interrupted), work.timed("up"):

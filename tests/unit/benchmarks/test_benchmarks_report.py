@@ -49,13 +49,14 @@ ENTRY = {
 }
 DOCUMENT = {
     "type": "object",
-    "required": ["schema", "taken", "machine", "results", "notes"],
+    "required": ["schema", "taken", "machine", "results", "notes", "failures"],
     "properties": {
-        "schema": {"const": 2},
+        "schema": {"const": 3},
         "taken": {"type": "string"},
         "machine": {"type": "object", "additionalProperties": {"type": "string"}},
         "results": {"type": "array", "items": ENTRY},
         "notes": {"type": "object", "additionalProperties": {"type": "string"}},
+        "failures": {"type": "array", "items": {"type": "string"}},
     },
     "additionalProperties": False,
 }
@@ -123,8 +124,16 @@ def test_what_no_number_tells_is_told():
     assert markdown(Run([VALUE], MACHINE, NOTES)).endswith("\n\nscale: 9 nodes; no memory for more.\n")
 
 
+def test_what_failed_is_told_and_not_taken_for_measured():
+    run = Run([VALUE], MACHINE, NOTES, ["peers: no Ansible"])
+    assert markdown(run).endswith("\n\nFailed, and not in the table: peers: no Ansible\n")
+    stream = io.StringIO()
+    Console(file=stream, width=200).print(table(run))
+    assert "peers: no Ansible" in stream.getvalue()
+
+
 def test_a_document_is_read_as_it_was_written():
-    run = Run([RATIO, VALUE, UNJUDGED], MACHINE, NOTES)
+    run = Run([RATIO, VALUE, UNJUDGED], MACHINE, NOTES, ["peers: no Ansible"])
     again = read(json.loads(json.dumps(document(run, "2026-01-02T03:04:05+00:00"))))
     assert markdown(again) == markdown(run)
     assert [one.benchmark.group for one in again.results] == ["up", "memory", "memory"]
