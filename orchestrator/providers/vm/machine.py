@@ -18,6 +18,11 @@ KERNEL_OPTIONS = (
     "systemd.show_status=false panic=1"
 )
 
+TCG_KERNEL_OPTIONS = "norandmaps"
+"""For an emulated processor only. QEMU 7.2 finds translated code by its virtual address: with programs and libraries at
+another address in every process, it translates the same libc again for each one. More than half of all translation
+while a lab comes up was of that kind, and translation is most of the time that it takes."""
+
 DISK, SOCKET, CONSOLE, LOG, UNPLUGGED = "disk.qcow2", "qmp.sock", "console.log", "qemu.log", "unplugged"
 """Names within a machine's folder, which is QEMU's working directory."""
 
@@ -81,10 +86,12 @@ def command_line(spec: MachineSpec) -> list[str]:
 def fixed_arguments(shape: VmShape, accel: str) -> list[str]:
     """The arguments that a clone must share with the machine whose saved state it resumes."""
     processor = ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", TCG_CPU]
+    options = f"{KERNEL_OPTIONS} {TCG_KERNEL_OPTIONS}"
     if accel == "kvm":
         processor = ["-accel", "kvm", "-cpu", "host"]
+        options = KERNEL_OPTIONS
     machine = ["-machine", "q35,memory-backend=ram,usb=off,vmport=off"]
-    return [*processor, *machine, "-smp", str(shape.cpus), "-m", f"{shape.memory}M", "-append", KERNEL_OPTIONS]
+    return [*processor, *machine, "-smp", str(shape.cpus), "-m", f"{shape.memory}M", "-append", options]
 
 
 def _memory(spec: MachineSpec) -> list[str]:

@@ -69,6 +69,11 @@ def test_a_clone_shares_the_fixed_arguments_with_its_golden_node():
         assert fixed in "\0".join(command_line(machine))
 
 
+def test_only_emulated_nodes_do_without_random_addresses():
+    assert "norandmaps" in " ".join(fixed_arguments(RESUMED.shape, "tcg"))
+    assert "norandmaps" not in " ".join(fixed_arguments(RESUMED.shape, "kvm"))
+
+
 @pytest.fixture
 def fingerprint(monkeypatch):
     monkeypatch.setattr(golden_module, "qemu_version", lambda: "QEMU emulator version 7.2")
