@@ -10,14 +10,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
 from docker import APIClient
 
 from orchestrator.apply.site import Site
-from orchestrator.errors import LockedError, NodeError
+from orchestrator.errors import Interrupted, LockedError, NodeError
 from orchestrator.model.labels import CLUSTER
 from orchestrator.model.lease import HOLDER, NAME, RENEWED, Holder, LiveLease
 from orchestrator.observe.lease import parse_lease, write_holder
@@ -86,8 +85,13 @@ class Lease:
 
     def _keep(self) -> None:
         while not self._over.wait(RENEW):
-            with suppress(NodeError):  # the next step notices, if it lasts
+            try:
                 self.renew()
+            except Interrupted:
+                return
+            except NodeError as error:  # it is tried again, and a step that comes too late will not be done
+                message = f"the lease on the cluster {self._cluster!r} could not be renewed: {error.message}"
+                self._site.context.notice(message, level="warning")
 
 
 def take(

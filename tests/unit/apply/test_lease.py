@@ -1,6 +1,7 @@
 """The lease in a swarm in memory: taken by one only, renewed, lost, and given back."""
 
 import json
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,9 +9,10 @@ import pytest
 from apply_support import InstantContext
 
 from orchestrator.apply import lease as lease_module
-from orchestrator.apply.lease import take
+from orchestrator.apply.lease import Lease, take
 from orchestrator.apply.site import Site
 from orchestrator.errors import LockedError, NodeError
+from orchestrator.model.events import Notice
 from orchestrator.model.lease import HOLDER, NAME, RENEWED
 from orchestrator.observe.look import observe_node, observe_swarm
 from orchestrator.planning.lease import FENCE, TERM
@@ -40,8 +42,8 @@ def swarm() -> FakeSwarm:
 
 
 @pytest.fixture
-def site(swarm) -> Site:
-    return Site(InstantContext([]), hosts_of(swarm), {}, "n1")
+def site(swarm, events) -> Site:
+    return Site(InstantContext(events), hosts_of(swarm), {}, "n1")
 
 
 @pytest.fixture(autouse=True)
@@ -137,6 +139,41 @@ def test_it_is_renewed_in_the_background(swarm, site, monkeypatch):
     while labels[RENEWED] == "0":  # the test's own time-out ends this
         labels = swarm.named("configs", NAME)["Spec"]["Labels"]
     held.release(site)
+
+
+def test_a_renewal_that_fails_is_told_and_tried_again(swarm, site, events, monkeypatch):
+    monkeypatch.setattr(lease_module, "RENEW", 0.01)
+    held = take(site, "dev", None, BOB)
+    for host in site.hosts.values():
+        host.close()
+    warnings = []
+    while len(warnings) < 2:  # the test's own time-out ends this
+        warnings = [event for event in events if isinstance(event, Notice)]
+    held.end()
+    assert "the lease on the cluster 'dev' could not be renewed: no manager" in warnings[0].message
+    assert warnings[0].level == "warning"
+
+
+def test_a_renewal_that_is_interrupted_ends_without_a_word(site, events, monkeypatch):
+    monkeypatch.setattr(lease_module, "RENEW", 0.01)
+    failures = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    for host in site.hosts.values():
+        monkeypatch.setattr(host, "engine", stopping(site.context))
+    before = set(threading.enumerate())
+    Lease(site, "dev", "id", 0.0, Clock())
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert (failures, [event for event in events if isinstance(event, Notice)]) == ([], [])
+
+
+def stopping(context):
+    def engine():
+        context.cancel()
+        context.check()
+
+    return engine
 
 
 def test_a_fence_asks_only_where_the_last_renewal_was_long_ago(swarm, site):
