@@ -8,10 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.apply.lease import take
+from orchestrator.apply.site import Site
 from orchestrator.config.inventory import load_inventory
 from orchestrator.model.inventory import SshAddress
+from orchestrator.model.lease import NAME as LEASE
+from orchestrator.model.lease import RENEWED
+from orchestrator.providers import make_provider
 from orchestrator.providers.vm.provider import VmProvider
 from orchestrator.runtime.context import Context
+from orchestrator.runtime.holder import this_run
+from orchestrator.usecases.connect import connected
 from tests.e2e.conftest import make_lab
 from tests.e2e.lab_command import Lab
 
@@ -72,6 +79,7 @@ def test_hosts_are_afterwards_as_found(hosts: tuple[Lab, Path]) -> None:
         managers = lab.shell("h3", "docker node ls --format '{{.ManagerStatus}}'")
         assert sorted(managers.split()) == ["Leader", "Reachable", "Reachable"]
         assert lab.json("up")["steps"] == []
+        one_operator_at_a_time(lab)
     finally:
         lab.run("down").ok()
     for host in ("h1", "h2", "h3"):
@@ -82,6 +90,25 @@ def test_hosts_are_afterwards_as_found(hosts: tuple[Lab, Path]) -> None:
     assert lab.files() == []
     lab.run("down").ok()
 
+
+def one_operator_at_a_time(lab: Lab) -> None:
+    """A lease in the real swarm is renewed, keeps others out as long as somebody has it, and leaves nothing."""
+    context = Context(lambda _event: None)
+    inventory = load_inventory(lab.inventory, {}).value
+    with connected(context, make_provider(inventory, lab.state / inventory.name), inventory.nodes) as hosts:
+        site = Site(context, hosts, {}, "h1")
+        lease = take(site, inventory.name, None, this_run("an experiment"))
+        lease.renew()
+        lease.renew()
+        assert lab.shell("h2", f"docker config inspect -f '{RENEWALS}' {LEASE}").strip() == "2"
+        refused = lab.run("down")
+        assert refused.code == 4
+        assert "an experiment" in refused.err
+        lease.release(site)
+    assert LEASE not in lab.shell("h2", "docker config ls")
+
+
+RENEWALS = f'{{{{index .Spec.Labels "{RENEWED}"}}}}'
 
 STACK = """services:
   api:
