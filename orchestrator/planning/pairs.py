@@ -8,7 +8,8 @@ seeds choose other pairs: so many successive ones ask them all (:func:`seeds_for
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import permutations
 
 from orchestrator.model.probe import Pairs
 
@@ -42,6 +43,18 @@ def automatic(nodes: int, requests: int) -> Pairs:
     if nodes <= ALL_UP_TO:
         return Pairs.ALL
     return Pairs.PATHS if requests <= REQUESTS_FOR_PATHS else Pairs.NODES
+
+
+def ways_before(hosts: Sequence[str], managers: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Which hosts try to reach which others before a swarm is made of them: everyone everyone, as long as they are few.
+
+    Of more than :data:`ALL_UP_TO` everyone tries every manager and :data:`NEIGHBOURS` others, and is tried by as many.
+    """
+    if len(hosts) <= ALL_UP_TO:
+        yield from permutations(hosts, 2)
+        return
+    to_managers = ((host, manager) for manager in hosts if manager in managers for host in hosts if host != manager)
+    yield from dict.fromkeys([*to_managers, *sampled(hosts, hosts, 0)])
 
 
 def sampled(vantages: Sequence[str], entries: Sequence[str], seed: int) -> Iterator[tuple[str, str]]:

@@ -27,6 +27,7 @@ from orchestrator.model.preflight import (
     Listener,
     Reach,
 )
+from orchestrator.planning.pairs import ways_before
 from orchestrator.planning.preflight import ports_between
 from orchestrator.planning.preflight_host import MODULES, cluster_address
 from orchestrator.runtime.fanout import fan_out
@@ -244,14 +245,14 @@ def parse_engine(version: Mapping[str, Any], info: Mapping[str, Any]) -> EngineF
 def _neighbours(
     inventory: Inventory, hosts: Mapping[str, Host], facts: Mapping[str, HostFacts]
 ) -> dict[str, tuple[Reach, ...]]:
-    """Every host's way to every other host's swarm ports, all at once."""
-    targets = [
-        (node.name, address, port)
+    """Ways between hosts to each other's swarm ports, all at once: those of :func:`ways_before`."""
+    targets = {
+        node.name: [(node.name, address, port) for port in ports_between(node)]
         for node in inventory.nodes
         if node.name in facts and (address := cluster_address(node, facts[node.name]))
-        for port in ports_between(node)
-    ]
-    pairs = [(source, target) for source in facts for target in targets if source != target[0]]
+    }
+    ways = ways_before(list(facts), {node.name for node in inventory.managers})
+    pairs = [(source, place) for source, target in ways for place in targets.get(target, ())]
     results = fan_out(pairs, lambda pair: reach(hosts[pair[0]], *pair[1]))
     return {source: tuple(one.get() for one in results if one.item[0] == source) for source in facts}
 

@@ -15,6 +15,7 @@ from orchestrator.planning.pairs import (
     automatic,
     sampled,
     seeds_for_all,
+    ways_before,
 )
 
 from .mesh import Faults, ask, asked, cluster, verdicts
@@ -27,6 +28,22 @@ SAMPLES = (Pairs.PATHS, Pairs.NODES)
 
 def plan(found, pairs, seed=0, **options):
     return asked(found.inventory, found.view, pairs=pairs, seed=seed, **options)
+
+
+@given(st.integers(1, 60), st.integers(1, 5))
+def test_before_there_is_a_swarm_everyone_tries_the_managers_and_what_is_tried_grows_with_the_hosts(size, managers):
+    names = [f"n{number}" for number in range(size)]
+    found = list(ways_before(names, set(names[:managers])))
+    assert len(set(found)) == len(found)
+    assert all(source != target for source, target in found)
+    if size <= ALL_UP_TO:
+        assert set(found) == set(itertools.permutations(names, 2))
+        return
+    assert {(host, manager) for host in names for manager in names[:managers] if host != manager} <= set(found)
+    tried, tries = Counter(target for _, target in found), Counter(source for source, _ in found)
+    assert min(tried[name] for name in names) >= NEIGHBOURS
+    assert min(tries[name] for name in names) >= NEIGHBOURS
+    assert len(found) <= size * (managers + NEIGHBOURS)
 
 
 @given(SIZES, SEEDS)
