@@ -33,7 +33,7 @@ def main(
     # Short: UNIX sockets live below it.
     with tempfile.TemporaryDirectory(prefix="c-") as folder, GROUNDS[ground](Path(folder)) as place:
         for number in [only] if only else range(1, points + 1):
-            result = try_point(place, draw(seed, number, place.blows))
+            result = try_point(place, draw(seed, number, place.blows, place.commands))
             results.append(result)
             verdict = "; ".join(result.faults) or "well"
             blow = f"struck after {result.at!r}" if result.struck else f"ended before with {result.code}: {result.at!r}"

@@ -14,7 +14,7 @@ from orchestrator.model.inventory import NodeConfig
 from orchestrator.providers.vm.provider import VmProvider
 from orchestrator.runtime.context import Context
 from orchestrator.transport.base import Host
-from tests.chaos.points import BLOWS
+from tests.chaos.points import BLOWS, COMMANDS, ONLY_MACHINES
 from tests.chaos.relay import Relay
 from tests.e2e.lab_command import REPOSITORY, Lab
 
@@ -51,6 +51,7 @@ class VmGround:
 
     lab: Lab
     blows: tuple[str, ...] = tuple(blow for blow in BLOWS if blow not in WITHOUT_HOSTS)
+    commands: tuple[str, ...] = tuple(COMMANDS)
 
     def crash(self) -> None:
         """Kill the QEMU of a node, where there is one by now."""
@@ -78,6 +79,7 @@ class HostGround:
     nodes: tuple[NodeConfig, ...]
     relays: list[Relay]
     blows: tuple[str, ...] = tuple(BLOWS)
+    commands: tuple[str, ...] = tuple(command for command in COMMANDS if command not in ONLY_MACHINES)
     jumped: bool = False
     context: Context = field(default_factory=lambda: Context(lambda _event: None))
 

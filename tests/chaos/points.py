@@ -10,20 +10,31 @@ from dataclasses import dataclass
 class Command:
     """A command to strike at; ``from_up`` means that the cluster is up before, else it is gone.
 
-    ``lines`` is about how many lines of progress it tells where nothing disturbs it.
+    ``lines`` is about how many lines of progress it tells where nothing disturbs it. ``saved`` means that there is a
+    snapshot :data:`BASE` before.
     """
 
     words: tuple[str, ...]
     from_up: bool
     lines: int
+    saved: bool = False
+
+
+BASE = "base"
+"""The name of the snapshot that is saved where a command needs one."""
 
 
 COMMANDS = {
     "up": Command(("up",), from_up=False, lines=28),
     "verify": Command(("verify", "--requests", "4"), from_up=True, lines=8),
     "down": Command(("down",), from_up=True, lines=20),
+    "snapshot": Command(("snapshot", "save", "struck"), from_up=True, lines=11),
+    "restore": Command(("restore", BASE), from_up=True, lines=19, saved=True),
 }
 """What is struck at. A new command that changes something gets a line here, and nothing else."""
+
+ONLY_MACHINES = ("snapshot", "restore")
+"""Commands that hosts which exist do not know."""
 
 BLOWS = {
     "kill": "SIGKILL",
@@ -58,12 +69,14 @@ class Point:
         return f"{self.number}: {self.blow} at {self.moment:.0%} of `lab {self.command}`, then {self.then}"
 
 
-def draw(seed: int, number: int, blows: tuple[str, ...] = tuple(BLOWS)) -> Point:
+def draw(
+    seed: int, number: int, blows: tuple[str, ...] = tuple(BLOWS), commands: tuple[str, ...] = tuple(COMMANDS)
+) -> Point:
     """The point of that number, whatever other points are tried."""
     chance = random.Random(f"{seed}/{number}")
     return Point(
         number,
-        chance.choice(list(COMMANDS)),
+        chance.choice(commands),
         chance.choice(blows),
         chance.random(),
         chance.random(),

@@ -8,10 +8,11 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tests.chaos.ground import HostGround, VmGround
-from tests.chaos.points import COMMANDS, Point
+from tests.chaos.points import BASE, COMMANDS, Point
 from tests.e2e.lab_command import PATIENCE, REPOSITORY, Done
 
 Ground = HostGround | VmGround
@@ -45,6 +46,8 @@ def try_point(ground: Ground, point: Point) -> Result:
     command = COMMANDS[point.command]
     if command.from_up:
         _well(ground, result, "up")
+    if command.saved:
+        _well(ground, result, "snapshot", "save", BASE)
     result.code, result.at, result.struck = _struck(ground, point)
     if point.blow == "truncate-state":
         _truncate(ground, point.share)
@@ -56,6 +59,7 @@ def try_point(ground: Ground, point: Point) -> Result:
         if again.code or again.document["steps"]:
             result.faults.append(f"a second `lab up` is not empty: {_last(again)}")
     _well(ground, result, "down", "--name", "chaos")
+    _forget(ground, result)
     result.faults += [f"left: {line}" for line in scan(ground)]
     result.seconds = time.monotonic() - started
     return result
@@ -145,6 +149,16 @@ def _well(ground: Ground, result: Result, *words: str) -> None:
     done = ground.lab.run(*words)
     if done.code:
         result.faults.append(f"`lab {' '.join(words)}` ends with {done.code}: {_last(done)}")
+
+
+def _forget(ground: Ground, result: Result) -> None:
+    """Delete all snapshots, which outlive a cluster on purpose; what is no snapshot stays, to be found."""
+    folder = ground.lab.state / ".snapshots"
+    if folder.exists():
+        for snapshot in ground.lab.json("snapshot", "ls")["snapshots"]:
+            _well(ground, result, "snapshot", "rm", snapshot["name"])
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _last(done: Done) -> str:
