@@ -2,7 +2,10 @@
 
 No engine is needed to make it: mmdebstrap unpacks the packages and this module writes the archive as the image
 specification describes it (https://github.com/moby/docker-image-spec, "Combined Image JSON + Filesystem
-Changeset Format"). All times are zero, so the same packages always give the same image id.
+Changeset Format"). The archive is an OCI image layout as well (https://github.com/opencontainers/image-spec,
+``image-layout.md``), as what `docker save` writes since Docker 25: an engine whose images are in containerd's store
+reads that part, so that the digest of its manifest is known beforehand. All times are zero, so the same packages
+always give the same ids.
 """
 
 from __future__ import annotations
@@ -15,15 +18,22 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from orchestrator.images.debian import RootTar, build_tar
 from orchestrator.model.image import LabImage
 from orchestrator.runtime import paths
 from orchestrator.runtime.context import Context
 
-REFERENCE = "swarm-mesh-lab/nginx:1"
+_TAG = "1"
+REFERENCE = f"swarm-mesh-lab/nginx:{_TAG}"
 SUITE = "trixie"
 PACKAGES = ("nginx-light", "libnginx-mod-stream", "busybox-static")
+
+FORMAT = 2
+"""Counts what :func:`write_archive` has written so far: an archive of another kind in the cache is not used."""
+
+_OCI = "application/vnd.oci.image"
 
 PAYLOAD_SIZE = 1 << 20
 """Bytes of the file that the image serves at ``/payload``: enough for many full packets, and for a sum to differ."""
@@ -117,7 +127,7 @@ def ensure_nginx(context: Context) -> LabImage:
             write_archive(root, part)
             part.chmod(0o600)
             part.replace(archive)
-    return LabImage(REFERENCE, image_id(archive), archive)
+    return lab_image(archive)
 
 
 def payload() -> bytes:
@@ -126,40 +136,75 @@ def payload() -> bytes:
     return b"".join(blocks)
 
 
-def image_id(archive: Path) -> str:
-    """The id of the image in a ``docker load`` archive: the digest of its configuration."""
+def lab_image(archive: Path) -> LabImage:
+    """The image in an archive, with both of its ids: the digests of its configuration and of its manifest."""
     with tarfile.open(archive) as tar:
-        manifest = tar.extractfile("manifest.json")
-        config = json.load(manifest)[0]["Config"] if manifest else ""
-    return "sha256:" + config.removesuffix(".json")
+        config = _json(tar, "manifest.json")[0]["Config"]
+        manifest = _json(tar, "index.json")["manifests"][0]["digest"]
+    return LabImage(REFERENCE, f"sha256:{Path(config).name}", archive, manifest)
+
+
+def _json(tar: tarfile.TarFile, name: str) -> Any:  # noqa: ANN401 (JSON has no narrower type)
+    file = tar.extractfile(name)
+    assert file is not None, name  # noqa: S101 (we wrote the archive)
+    return json.load(file)
 
 
 def _fingerprint() -> str:
-    made_of = json.dumps([SUITE, PACKAGES, _DROPPED, _FILES, _LINKS, _FOLDERS, _CONFIG, PAYLOAD_SIZE], sort_keys=True)
+    made_of = json.dumps(
+        [FORMAT, SUITE, PACKAGES, _DROPPED, _FILES, _LINKS, _FOLDERS, _CONFIG, PAYLOAD_SIZE], sort_keys=True
+    )
     return hashlib.sha256(made_of.encode()).hexdigest()[:10]
 
 
 def write_archive(root_tar: Path, archive: Path) -> None:
     """Write a ``docker load`` archive whose only layer holds the files of ``root_tar`` that nginx needs."""
     layer = _layer(root_tar)
-    digest = hashlib.sha256(layer).hexdigest()
-    config = json.dumps(
+    config = _bytes(
         {
             "architecture": "amd64",
             "os": "linux",
             "created": "1970-01-01T00:00:00Z",
             "config": _CONFIG,
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+            "rootfs": {"type": "layers", "diff_ids": [_digest(layer)]},
             "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "swarm-mesh-lab"}],
-        },
-        sort_keys=True,
-    ).encode()
-    name = hashlib.sha256(config).hexdigest()
-    manifest = [{"Config": f"{name}.json", "RepoTags": [REFERENCE], "Layers": [f"{digest}/layer.tar"]}]
+        }
+    )
+    manifest = _bytes(
+        {
+            "schemaVersion": 2,
+            "mediaType": f"{_OCI}.manifest.v1+json",
+            "config": _descriptor(f"{_OCI}.config.v1+json", config),
+            "layers": [_descriptor(f"{_OCI}.layer.v1.tar", layer)],
+        }
+    )
+    names = {"io.containerd.image.name": f"docker.io/{REFERENCE}", "org.opencontainers.image.ref.name": _TAG}
+    described = _descriptor(f"{_OCI}.manifest.v1+json", manifest) | {"annotations": names}
+    index = {"schemaVersion": 2, "mediaType": f"{_OCI}.index.v1+json", "manifests": [described]}
+    loaded = [{"Config": _blob(config), "RepoTags": [REFERENCE], "Layers": [_blob(layer)]}]
     with tarfile.open(archive, "w") as tar:
-        _add(tar, f"{name}.json", config)
-        _add(tar, f"{digest}/layer.tar", layer)
-        _add(tar, "manifest.json", json.dumps(manifest).encode())
+        for blob in (config, layer, manifest):
+            _add(tar, _blob(blob), blob)
+        _add(tar, "oci-layout", _bytes({"imageLayoutVersion": "1.0.0"}))
+        _add(tar, "index.json", _bytes(index))
+        _add(tar, "manifest.json", _bytes(loaded))
+
+
+def _bytes(document: object) -> bytes:
+    return json.dumps(document, sort_keys=True).encode()
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _blob(data: bytes) -> str:
+    """Where an image layout has content: by its digest."""
+    return f"blobs/{_digest(data).replace(':', '/')}"
+
+
+def _descriptor(kind: str, data: bytes) -> dict[str, object]:
+    return {"mediaType": kind, "digest": _digest(data), "size": len(data)}
 
 
 def _layer(root_tar: Path) -> bytes:

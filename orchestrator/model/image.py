@@ -12,12 +12,14 @@ class LabImage:
 
     ``reference`` is the name that lab files use (``swarm-mesh-lab/nginx:1``), ``id`` the image id
     (``sha256:…``, the digest of its configuration). Services name the id: an engine never tries to pull
-    an image that is named by the id of one it has.
+    an image that is named by the id of one it has. ``manifest`` is the digest of its manifest, by which an engine
+    that keeps its images in containerd's store (the default from Docker 29 on) knows it.
     """
 
     reference: str
     id: str
     archive: Path
+    manifest: str = ""
 
 
 @dataclass(frozen=True)

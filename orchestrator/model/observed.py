@@ -76,7 +76,8 @@ class NodeView:
 
     ``cluster_id`` is the swarm's id as a manager knows it (workers do not know it);
     ``remote_managers`` are ``address:port`` of the managers this node talks to;
-    ``images`` maps the wanted image references that exist on this node to their local ids;
+    ``images`` maps the wanted image references that exist on this node to their local ids; ``containerd_images`` tells
+    whether it keeps them in containerd's store, and so by other ids than engines did before;
     ``ingress_address`` is the node's own address on the ingress network ("" where it has none yet):
     a task sees ingress traffic come from there;
     ``containers`` maps running container ids to task ids (only those of swarm tasks);
@@ -98,6 +99,7 @@ class NodeView:
     cluster_id: str = ""
     remote_managers: tuple[str, ...] = ()
     images: dict[str, str] = field(default_factory=dict)
+    containerd_images: bool = False
     ingress_address: str = ""
     containers: dict[str, str] = field(default_factory=dict)
     plain: tuple[LiveContainer, ...] = ()

@@ -277,10 +277,14 @@ def parse_node(
         cluster_id=(swarm.get("Cluster") or {}).get("ID") or "",
         remote_managers=tuple(manager["Addr"] for manager in swarm.get("RemoteManagers") or ()),
         images=dict(images),
+        containerd_images=["driver-type", _SNAPSHOTTER] in (info.get("DriverStatus") or []),
         ingress_address=ingress_address(ingress or {}),
         containers={one["Id"]: one["Labels"][TASK_LABEL] for one in containers if TASK_LABEL in (one["Labels"] or {})},
     )
 
+
+_SNAPSHOTTER = "io.containerd.snapshotter.v1"
+"""What ``GET /info`` says in ``DriverStatus`` where images are in containerd's store (moby, ``daemon/containerd``)."""
 
 TASK_LABEL = "com.docker.swarm.task.id"
 """Docker puts it on every container of a swarm task."""

@@ -21,6 +21,7 @@ from orchestrator.planning.cluster import (
 from orchestrator.planning.container_refusals import container_refusals
 from orchestrator.planning.containers import node_goals
 from orchestrator.planning.foreign import another_swarm, foreign_swarm
+from orchestrator.planning.images import stores_differ
 from orchestrator.planning.members import joining
 from orchestrator.planning.survey import Survey, blocked_ports, overlap
 
@@ -28,7 +29,7 @@ from orchestrator.planning.survey import Survey, blocked_ports, overlap
 def refusals(inventory: Inventory, found: Survey, view: ClusterView, known: str = "") -> tuple[Refusal, ...]:
     """Every reason not to carry out a plan; ``known`` is the id of the swarm that we remember, "" for none."""
     nodes = places(inventory.nodes, view)
-    in_the_way = [*_states(nodes)]
+    in_the_way = [*_states(nodes), *stores_differ(found.wanted.images, [place.view for place in nodes])]
     in_the_way += _membership(inventory, nodes, view.swarm) if view.swarm else _no_swarm(inventory, nodes, known)
     in_the_way += _addresses(inventory, nodes, view)
     in_the_way += [*_names(found), *_twice(found), *_externals(found), *_networks(found), *_subnets(found)]

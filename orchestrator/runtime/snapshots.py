@@ -108,17 +108,26 @@ def appearing(name: str, owner: str) -> Iterator[Path]:
 
     ``owner`` is the cluster whose lock is held: what an earlier run of it left behind is taken away first.
     """
-    final = snapshot_dir(name)
+    with scratch(owner) as folder:
+        yield folder
+        require_free(name)
+        folder.rename(snapshot_dir(name))
+
+
+@contextmanager
+def scratch(owner: str) -> Iterator[Path]:
+    """A folder beside the snapshots, gone at the end unless the body has moved it.
+
+    What an earlier run of ``owner``, whose lock is held, has left there is taken away first.
+    """
     root = private_dir(snapshots_root())
     for leftover in root.glob(f".{owner}.*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{owner}.{name}.", dir=root))
+    folder = Path(tempfile.mkdtemp(prefix=f".{owner}.", dir=root))
     try:
-        yield scratch
-        require_free(name)
-        scratch.rename(final)
+        yield folder
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_manifest(folder: Path, snapshot: Snapshot) -> None:

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from orchestrator.providers.base import Freezable
 from orchestrator.runtime.archive import DamagedArchive, first_member, pack, unpack
 from orchestrator.runtime.context import Context, Progress
 from orchestrator.runtime.lock import locked
-from orchestrator.runtime.paths import private_dir, state_dir
+from orchestrator.runtime.paths import state_dir
 from orchestrator.runtime.snapshots import (
     MANIFEST,
     Snapshot,
@@ -32,8 +31,8 @@ from orchestrator.runtime.snapshots import (
     read_manifest,
     require_free,
     require_whole,
+    scratch,
     snapshot_dir,
-    snapshots_root,
 )
 from orchestrator.usecases.snapshot import freezable
 
@@ -75,7 +74,7 @@ def import_file(context: Context, source: Path) -> Snapshot:
     """
     name, total, described = _read_header(source)
     require_free(name)
-    with locked(_IMPORT, "lab snapshot import"), _scratch() as folder:
+    with locked(_IMPORT, "lab snapshot import"), scratch(_IMPORT) as folder:
         with context.step("import", f"unpack {source}") as progress:
             unpack(source, folder, _counting(context, progress, total))
         with context.phase("check", "Check that the snapshot is whole"):
@@ -130,19 +129,6 @@ def _read_header(source: Path) -> tuple[str, int, tuple[SavedFile, ...]]:
     if not readable:
         raise _damaged(source, f"its first part is {first}, of a kind that this version of lab does not read")
     return name, total, described
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder beside the snapshots, gone at the end; what an import that was killed left is taken away first."""
-    root = private_dir(snapshots_root())
-    for leftover in root.glob(f".{_IMPORT}.*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{_IMPORT}.", dir=root))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _counting(context: Context, progress: Progress, total: int) -> Callable[[int], None]:

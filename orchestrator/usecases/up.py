@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.apply.execute import apply_plan
 from orchestrator.errors import NodeError, RefusedError
@@ -16,10 +16,11 @@ from orchestrator.model.outcome import MachineChange, PlanOutcome, Route, UpOutc
 from orchestrator.model.plan import Deferral, Plan
 from orchestrator.observe import observe
 from orchestrator.planning.diff import opening, plan_up
-from orchestrator.planning.resolve import Wanted, used_images, wanted
+from orchestrator.planning.images import as_kept
+from orchestrator.planning.resolve import used_images, wanted
 from orchestrator.providers.base import Provider
 from orchestrator.runtime.context import Context
-from orchestrator.runtime.state import ClusterState, load_state, save_state
+from orchestrator.runtime.state import load_state, save_state
 from orchestrator.usecases.answering import mesh_probes, operator_routes, tasks_due, wait_until_answering
 from orchestrator.usecases.connect import NOT_RUNNING, Hosts, connected
 from orchestrator.usecases.leasing import Leasing
@@ -31,9 +32,17 @@ class _Goal:
     """What a run is to reach; ``known`` is the id of the swarm that we remember, "" for none."""
 
     inventory: Inventory
-    wanted: Wanted
+    labs: Sequence[Lab]
     images: Mapping[str, LabImage]
     known: str
+
+    def on(self, view: ClusterView) -> _Goal:
+        """The same, with the images as the engines of these nodes know them."""
+        return replace(self, images=as_kept(self.images, view.nodes))
+
+    def plan(self, view: ClusterView) -> Plan:
+        """What has to be done yet."""
+        return plan_up(self.inventory, wanted(self.inventory, self.labs, self.images), view, self.known)
 
 
 def up(context: Context, inventory: Inventory, labs: Sequence[Lab], provider: Provider) -> UpOutcome:
@@ -46,9 +55,9 @@ def up(context: Context, inventory: Inventory, labs: Sequence[Lab], provider: Pr
     if inventory.provider is ProviderKind.VM:
         save_state(state)  # before machines are made: `lab down` finds them after a crash at any point
     started = _machines(context, provider)
-    goal = _goal(state, labs, _images(context, labs))
+    goal = _Goal(inventory, labs, _images(context, labs), state.cluster_id)
     with connected(context, provider, inventory.nodes) as hosts:
-        view, plan = _look(context, hosts, goal)
+        view, goal, plan = _look(context, hosts, goal)
         _refuse(plan)
         left = plan.left
         save_state(with_swarm(state, view))
@@ -77,15 +86,11 @@ def preview(context: Context, inventory: Inventory, labs: Sequence[Lab], provide
     present = [node for node in inventory.nodes if node not in missing]
     # Where no machine runs there is nothing to compare image ids with, and no image needs to be made for that.
     images = _images(context, labs) if present else {}
-    goal = _goal(state, labs, images)
+    goal = _Goal(inventory, labs, images, state.cluster_id)
     with connected(context, provider, present) as hosts:
-        _, plan = _look(context, hosts, goal, missing)
+        _, _, plan = _look(context, hosts, goal, missing)
     changes = [MachineChange(node.name, "create" if machines[node.name] == "absent" else "start") for node in missing]
     return PlanOutcome(inventory.name, tuple(changes), plan)
-
-
-def _goal(state: ClusterState, labs: Sequence[Lab], images: Mapping[str, LabImage]) -> _Goal:
-    return _Goal(state.inventory, wanted(state.inventory, labs, images), images, state.cluster_id)
 
 
 def _machines(context: Context, provider: Provider) -> tuple[str, ...]:
@@ -103,16 +108,19 @@ def _images(context: Context, labs: Sequence[Lab]) -> dict[str, LabImage]:
     return images
 
 
-def _look(context: Context, hosts: Hosts, goal: _Goal, unmade: Collection[NodeConfig] = ()) -> tuple[ClusterView, Plan]:
+def _look(
+    context: Context, hosts: Hosts, goal: _Goal, unmade: Collection[NodeConfig] = ()
+) -> tuple[ClusterView, _Goal, Plan]:
     """Observe and plan; nodes whose machines are not made yet are taken as they will be."""
     with context.phase("observe", "Look at what is there and plan") as phase:
         seen = observe(context, hosts, goal.images)
         views = {view.name: view for view in seen.nodes}
         views |= {node.name: _fresh(node, goal.images) for node in unmade}
         view = ClusterView(tuple(views[node.name] for node in goal.inventory.nodes), seen.swarm)
-        plan = plan_up(goal.inventory, goal.wanted, view, goal.known)
+        goal = goal.on(view)
+        plan = goal.plan(view)
         phase.summary = f"steps to do: {len(plan.steps)}" if plan.steps else "nothing to do"
-    return view, plan
+    return view, goal, plan
 
 
 def _fresh(node: NodeConfig, images: Mapping[str, LabImage]) -> NodeView:
@@ -155,7 +163,7 @@ def _check(context: Context, hosts: Hosts, goal: _Goal) -> tuple[ClusterView, tu
     """
     with context.phase("check", "Look again: nothing may be left to do"):
         view = observe(context, hosts, goal.images)
-        plan = plan_up(goal.inventory, goal.wanted, view, goal.known)
+        plan = goal.plan(view)
         if not plan.empty:
             steps = [f"{step.summary} ({step.reason})" for step in plan.steps]
             refusals = [f"{refusal.subject}: {refusal.reason}" for refusal in plan.refusals]

@@ -194,6 +194,35 @@ def test_a_swarm_of_others_is_looked_at_refused_and_left_alone(theirs: Lab) -> N
     assert theirs.files() == []
 
 
+STORE = (
+    "mkdir -p /etc/docker && "
+    """echo '{"features": {"containerd-snapshotter": true}}' > /etc/docker/daemon.json && systemctl restart docker"""
+)
+"""What makes containerd's store the engine's; from Docker 29 on a new installation has it."""
+
+
+@pytest.fixture
+def other_store(hosts: tuple[Lab, Path]) -> Iterator[Lab]:
+    """Hosts of which h1 keeps its images in containerd's store, in which there are none yet."""
+    lab, _ = hosts
+    lab.shell("h1", STORE)
+    yield lab
+    lab.run("down").ok()
+    for host in ("h1", "h2", "h3"):
+        lab.shell(host, "rm -f /etc/docker/daemon.json && systemctl restart docker")
+
+
+def test_engines_that_keep_images_in_containerd_s_store(other_store: Lab) -> None:
+    refused = other_store.run("up")
+    assert refused.code == 4
+    assert "images: they are in containerd's store on h1 and in Docker's own on h2, h3" in refused.err
+    for host in ("h2", "h3"):
+        other_store.shell(host, STORE)
+    other_store.run("up").ok()
+    assert other_store.json("verify")["verdict"] == "pass"
+    assert other_store.json("up")["steps"] == []
+
+
 def test_a_changed_host_key_stops_everything(hosts: tuple[Lab, Path]) -> None:
     lab, known_hosts = hosts
     right = known_hosts.read_text()

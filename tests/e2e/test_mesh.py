@@ -187,6 +187,17 @@ def test_a_machine_that_died_is_booted_again(cluster: Lab) -> None:
     cluster.run("verify", "--requests", "4").ok()
 
 
+def test_a_reboot_of_this_machine_takes_nothing_but_time(cluster: Lab) -> None:
+    """It leaves files and stale sockets, and no process: the nodes boot from their disks, into the same swarm."""
+    swarm = cluster.shell("n1", "docker info --format '{{.Swarm.Cluster.ID}}'")
+    processes.end(processes.find(f"{cluster.state}/"))
+    assert cluster.processes() == []
+    assert {node["machine"] for node in cluster.json("status")["nodes"]} == {"stopped"}
+    cluster.run("up").ok()
+    assert cluster.shell("n1", "docker info --format '{{.Swarm.Cluster.ID}}'") == swarm
+    cluster.run("verify", "--requests", "4").ok()
+
+
 @pytest.mark.parametrize("words", [("--version",), ("doctor",)])
 def test_a_fitting_machine_has_nothing_to_complain_about(cluster: Lab, words: tuple[str, ...]) -> None:
     cluster.run(*words).ok()

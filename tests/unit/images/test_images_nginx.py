@@ -8,7 +8,7 @@ import tarfile
 import pytest
 
 from orchestrator.images import ensure_lab_images, nginx
-from orchestrator.images.nginx import REFERENCE, image_id, write_archive
+from orchestrator.images.nginx import REFERENCE, lab_image, write_archive
 from orchestrator.runtime.context import Context
 
 DROPPED = ["./dev/null", "./var/lib/dpkg/status", "./var/cache/apt/x", "./etc/apt/sources.list", "./usr/share/doc/a"]
@@ -59,15 +59,39 @@ def test_the_manifest_names_what_is_in_the_archive(archive):
     files = content(archive)
     (manifest,) = json.loads(files["manifest.json"])
     assert manifest["RepoTags"] == [REFERENCE]
-    assert files.keys() == {"manifest.json", manifest["Config"], *manifest["Layers"]}
+    assert {manifest["Config"], *manifest["Layers"]} < files.keys()
 
 
 def test_the_image_id_is_the_digest_of_its_configuration(archive):
     files = content(archive)
     (manifest,) = json.loads(files["manifest.json"])
-    digest = hashlib.sha256(files[manifest["Config"]]).hexdigest()
-    assert manifest["Config"] == f"{digest}.json"
-    assert image_id(archive) == f"sha256:{digest}"
+    assert lab_image(archive).id == digest(files[manifest["Config"]])
+
+
+def digest(data):
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def described(files, descriptor):
+    """The content that a descriptor of an image layout names (image-spec, ``descriptor.md``)."""
+    data = files[f"blobs/{descriptor['digest'].replace(':', '/')}"]
+    assert (digest(data), len(data)) == (descriptor["digest"], descriptor["size"])
+    return data
+
+
+def test_the_archive_is_an_image_layout_of_the_same_content(archive):
+    files = content(archive)
+    assert json.loads(files["oci-layout"]) == {"imageLayoutVersion": "1.0.0"}
+    (found,) = json.loads(files["index.json"])["manifests"]
+    assert found["annotations"] == {
+        "io.containerd.image.name": f"docker.io/{REFERENCE}",
+        "org.opencontainers.image.ref.name": REFERENCE.partition(":")[2],
+    }
+    assert lab_image(archive).manifest == found["digest"] != lab_image(archive).id
+    manifest = json.loads(described(files, found))
+    (loaded,) = json.loads(files["manifest.json"])
+    assert described(files, manifest["config"]) == files[loaded["Config"]]
+    assert [described(files, layer) for layer in manifest["layers"]] == [files[name] for name in loaded["Layers"]]
 
 
 def test_the_configuration_names_the_layer_by_its_digest(archive):
@@ -141,7 +165,7 @@ def test_the_image_is_built_once_and_nothing_else_is_kept(builds, tmp_path):
     one, two = (ensure_lab_images(context, [REFERENCE, "other:1"]) for _ in range(2))
     assert one == two
     assert list(one) == [REFERENCE]
-    assert one[REFERENCE].id == image_id(one[REFERENCE].archive)
+    assert one[REFERENCE].id == lab_image(one[REFERENCE].archive).id
     assert len(builds) == 1
     assert [path.name for path in (tmp_path / "cache/containers").iterdir()] == [one[REFERENCE].archive.name]
 

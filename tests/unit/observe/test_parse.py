@@ -315,6 +315,19 @@ def test_a_node_outside_a_swarm():
     assert (view.cluster_id, view.ingress_address, view.containers) == ("", "", {})
 
 
+@pytest.mark.parametrize(
+    ("status", "new"),
+    [
+        ([["driver-type", "io.containerd.snapshotter.v1"]], True),
+        ([["Backing Filesystem", "extfs"], ["Supports d_type", "true"]], False),
+        (None, False),
+    ],
+)
+def test_where_a_node_keeps_its_images(status, new):
+    info = {"DriverStatus": status, "Swarm": {"LocalNodeState": "inactive"}}
+    assert parse_node("n1", info, api_version="1.45", images={}).containerd_images is new
+
+
 def test_a_manager_with_tasks():
     info = {
         "ServerVersion": "26.1.5",
