@@ -180,7 +180,11 @@ def reasons(text: str) -> list[str]:
         return text.splitlines()[-40:]
     if "error" in document:
         return [document["error"]["message"], *document["error"]["details"]]
-    checks = (one for one in document.get("checks", ()) if one["verdict"] != "pass")
+    if "verdict" not in document:
+        return []
+    of_ports = (check for port in document["ports"] for check in port["checks"])
+    of_labs = (check for lab in document["labs"] for check in lab["results"])
+    checks = (check for check in (*document["checks"], *of_ports, *of_labs) if check["verdict"] != "pass")
     return [f"{one['check']} of {one['subject']}: {one['reason']}" for one in checks]
 
 

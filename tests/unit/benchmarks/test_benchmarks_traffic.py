@@ -13,6 +13,10 @@ from benchmarks.workspace import INVENTORY, Options, bench, reasons
 from orchestrator.config.compose import load_lab
 from orchestrator.config.inventory import load_inventory
 from orchestrator.errors import EnvironmentProblem, NodeError
+from orchestrator.model.outcome import VerifyOutcome
+from orchestrator.model.verdict import CheckReport, CheckResult, PortReport, Verdict, VerifyReport
+from orchestrator.report.documents import verify_document
+from orchestrator.report.journal import Journal
 from orchestrator.runtime.context import Context
 from orchestrator.transport.base import CommandResult
 
@@ -96,15 +100,27 @@ def test_nodes_that_would_not_fit_are_not_tried():
     assert shortage(4.4, 3) == "4.4 GiB of memory are free, 4.5 might be needed"
 
 
-def check(name, verdict, why):
-    return {"check": name, "subject": "web", "verdict": verdict, "reason": why}
+def verified():
+    """The document of a `lab verify` in which something is wrong in each of its parts."""
+    well = CheckResult("mesh", "web", Verdict.PASS)
+    no_task = CheckResult("coverage", "web", Verdict.FAIL, "no task of n7")
+    stale = CheckResult("consistency", "web at n7", Verdict.FAIL, "10.0.9.9 still there")
+    dead = CheckResult("vantage", "n8", Verdict.INCONCLUSIVE, "it is dead")
+    port = PortReport("mesh", "web", 8080, (), (well, no_task))
+    lab = CheckReport("mesh", "consistency", "", (), (stale,))
+    report = VerifyReport("bench", (port,), (dead,), labs=(lab,))
+    return json.dumps(verify_document(VerifyOutcome(report), Journal()))
 
 
 def test_the_reason_is_what_the_command_said():
     error = {"error": {"message": "n7 did not become ready", "details": ["at all"]}}
-    verdict = {"checks": [check("mesh", "pass", ""), check("coverage", "fail", "no task of n7")]}
     assert reasons(json.dumps(error)) == ["n7 did not become ready", "at all"]
-    assert reasons(json.dumps(verdict)) == ["coverage of web: no task of n7"]
+    assert reasons(verified()) == [
+        "vantage of n8: it is dead",
+        "coverage of web: no task of n7",
+        "consistency of web at n7: 10.0.9.9 still there",
+    ]
+    assert reasons('{"steps": []}') == []
     assert reasons("no document") == ["no document"]
     assert reason(EnvironmentProblem("ended with 4", details=reasons(json.dumps(error)))) == "n7 did not become ready"
     assert reason(EnvironmentProblem("ended with 4")) == "ended with 4"
