@@ -19,23 +19,30 @@ RESERVE = 1.5
 
 
 def measure(bench: Bench) -> None:
-    """Grow a cluster by :data:`STEP` nodes at a time, up to as many as asked for; a note says what ended it."""
+    """Grow a cluster by :data:`STEP` nodes at a time, up to as many as asked for; a note says what gave, and when.
+
+    It grows on where `lab verify` does not pass, and ends where `lab up` fails or memory may run out.
+    """
+    gave: list[str] = []
     before = 0
     grown: Bench | None = None
     for size in sizes(bench.options.nodes):
         short = shortage(psutil.virtual_memory().available / 1024**3, size - before)
         if short:
-            bench.notes[GROUP] = f"{before} nodes; no more were tried: {short}"
+            gave.append(f"more than {before} nodes were not tried: {short}")
             break
         grown = bench.on(_inventory(bench, size))
         try:
-            _one(grown, size, size - before)
+            _up(grown, size, size - before)
         except EnvironmentProblem as problem:
-            bench.notes[GROUP] = f"{before} nodes; what gave with {size}: {reason(problem)}"
+            gave.append(f"with {size} nodes `lab up` failed: {reason(problem)}")
             break
         before = size
-    else:
-        bench.notes[GROUP] = f"{before} nodes, as many as were asked for; nothing gave"
+        try:
+            _verify(grown, size)
+        except EnvironmentProblem as problem:
+            gave.append(f"with {size} nodes `lab verify` did not pass: {reason(problem)}")
+    bench.notes[GROUP] = "; ".join([f"{before} nodes came up", *(gave or ["nothing gave"])])
     if grown:
         grown.lab("down")
 
@@ -57,13 +64,16 @@ def reason(problem: EnvironmentProblem) -> str:
     return next(iter(problem.details), problem.message)
 
 
-def _one(bench: Bench, size: int, added: int) -> None:
+def _up(bench: Bench, size: int, added: int) -> None:
     with bench.timed(f"{size} nodes up"):
         bench.lab_document("up")
     bench.take(f"{size} nodes, each", bench.samples[f"{size} nodes up"][-1] / added)
+    bench.take(f"{size} nodes memory", memory(bench)[0] / size)
+
+
+def _verify(bench: Bench, size: int) -> None:
     with bench.timed(f"{size} nodes verify"):
         bench.lab_document("verify", "--look-only")
-    bench.take(f"{size} nodes memory", memory(bench)[0] / size)
 
 
 def _inventory(bench: Bench, size: int) -> Path:

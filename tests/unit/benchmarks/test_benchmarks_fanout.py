@@ -71,7 +71,7 @@ def test_both_kinds_of_work_are_measured():
         fanout.measure(work, sizes=(2,))
     for what in ("observe", "verify"):
         assert work.samples[f"{what} 2"][0] > 0
-        assert work.samples[f"{what} 2 threads"][0] > 2
+        assert work.samples[f"{what} 2 threads"][0] >= 1  # two hosts are done between two looks
         assert work.samples[f"{what} 2 memory"][0] > 20
     asked = [one for one in BENCHMARKS if one.group == "fanout"]
     assert all(isinstance(one, Benchmark) for one in asked)

@@ -127,10 +127,10 @@ def test_the_reason_is_what_the_command_said():
 
 
 class Growing:
-    """Stands in for the machines: says which commands were given, and fails from so many nodes on."""
+    """Stands in for the machines: says which commands were given, and lets one of them fail from so many nodes on."""
 
-    def __init__(self, monkeypatch, limit):
-        self.seen, self.limit = [], limit
+    def __init__(self, monkeypatch, limit, fails="up"):
+        self.seen, self.limit, self.fails = [], limit, fails
         monkeypatch.setattr("benchmarks.workspace.Bench.lab_document", lambda bench, *words: self.run(bench, *words))
         monkeypatch.setattr("benchmarks.workspace.Bench.lab", lambda bench, *words: self.run(bench, *words))
         monkeypatch.setattr(scale, "memory", lambda bench: (3.0, 6.0))
@@ -139,11 +139,13 @@ class Growing:
     def run(self, work, *words):
         size = len(work.inventory.nodes)
         self.seen.append((size, words[0]))
-        if size >= self.limit and words[0] == "up":
+        if size >= self.limit and words[0] == self.fails:
             raise EnvironmentProblem("no more")
 
 
-@pytest.mark.parametrize(("limit", "largest", "note"), [(99, 6, "nothing gave"), (6, 3, "what gave with 6: no more")])
+@pytest.mark.parametrize(
+    ("limit", "largest", "note"), [(99, 6, "nothing gave"), (6, 3, "with 6 nodes `lab up` failed: no more")]
+)
 def test_a_cluster_grows_until_something_gives_and_is_taken_down(monkeypatch, limit, largest, note):
     growing = Growing(monkeypatch, limit)
     with bench(Context(lambda _event: None), Options(1, nodes=6)) as work:
@@ -153,6 +155,14 @@ def test_a_cluster_grows_until_something_gives_and_is_taken_down(monkeypatch, li
         assert f"{limit} nodes memory" not in work.samples
     assert growing.seen[:2] == [(3, "up"), (3, "verify")]
     assert growing.seen[-1] == (6, "down")
+
+
+def test_a_cluster_that_does_not_pass_grows_on(monkeypatch):
+    Growing(monkeypatch, 6, fails="verify")
+    with bench(Context(lambda _event: None), Options(1, nodes=9)) as work:
+        scale.measure(work)
+    assert work.notes["scale"].startswith("9 nodes came up; with 6 nodes `lab verify` did not pass: no more; with 9")
+    assert ("9 nodes memory" in work.samples, "9 nodes verify" in work.samples) == (True, False)
 
 
 def test_a_larger_cluster_is_the_same_with_more_workers(monkeypatch):
