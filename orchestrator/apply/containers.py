@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 
 from docker import APIClient
 from docker.errors import APIError, NotFound
@@ -17,7 +18,7 @@ from docker.utils import parse_repository_tag
 
 from orchestrator.apply.objects import DETACH_SECONDS, in_use
 from orchestrator.apply.render import bridge_args, container_args
-from orchestrator.apply.site import Job
+from orchestrator.apply.site import Job, Site
 from orchestrator.errors import NodeError, RefusedError
 from orchestrator.model.labels import CLUSTER, owned_by
 from orchestrator.model.observed import LiveContainer
@@ -110,7 +111,8 @@ def _create_and_start(job: Job, engine: APIClient, action: RunContainer) -> None
     engine.create_container(**container_args(spec, image))
     usual, engine.timeout = engine.timeout, START_SECONDS  # the client is this thread's own
     try:
-        while_busy(job.context, lambda: engine.start(spec.name), _attached_too_late, deadline=START_SECONDS)
+        late = partial(_attached_too_late, job.site, spec.network)
+        while_busy(job.context, lambda: engine.start(spec.name), late, deadline=START_SECONDS)
     except APIError:
         left = _look(engine, spec.name)
         if not (spec.ends and left and cannot_start(left.error)):
@@ -119,12 +121,26 @@ def _create_and_start(job: Job, engine: APIClient, action: RunContainer) -> None
         engine.timeout = usual
 
 
-def _attached_too_late(error: BaseException) -> bool:
+def _attached_too_late(site: Site, network: str, error: BaseException) -> bool:
     """Whether the swarm did not attach an overlay within the engine's 20 s: a busy node does the next time.
 
-    An engine that has given up has forgotten the network by then, and calls it by its id, as it knew it before.
+    An engine that has given up has forgotten the network by then, and calls it by its id, as it knew it before. That of
+    Docker 20.10 calls it by its name, as one that does not exist anywhere; then a manager is asked.
     """
-    return isinstance(error, APIError) and re.search(_ATTACHED_LATE, str(error)) is not None
+    if not isinstance(error, APIError):
+        return False
+    if re.search(_ATTACHED_LATE, str(error)):
+        return True
+    return f"network {network} not found" in str(error) and _in_swarm(site, network)
+
+
+def _in_swarm(site: Site, network: str) -> bool:
+    """Whether the swarm has a network of that name."""
+    try:
+        site.manager().engine.inspect_network(network)
+    except (NotFound, NodeError):
+        return False
+    return True
 
 
 def _await_end(job: Job, engine: APIClient, action: RunContainer) -> None:

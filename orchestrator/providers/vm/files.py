@@ -40,6 +40,15 @@ PACKAGES = (
 )
 """Besides Docker and sshd: what one reaches for to look at Swarm networking on a node."""
 
+_LACKS = {"bookworm": ("docker-cli",)}
+"""Packages that a release does not have: there docker.io brings the command itself."""
+
+
+def packages_of(suite: str) -> tuple[str, ...]:
+    """What a node of that Debian release is made of."""
+    return tuple(package for package in PACKAGES if package not in _LACKS.get(suite, ()))
+
+
 EXCLUDED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 MASKED = (

@@ -26,7 +26,7 @@ from orchestrator.images.debian import RootTar, build_tar, run_told
 from orchestrator.model.image import ImageInfo
 from orchestrator.model.inventory import VmShape
 from orchestrator.providers.vm import processes
-from orchestrator.providers.vm.files import EXCLUDED, MASKED, PACKAGES, Overlay, node_overlay
+from orchestrator.providers.vm.files import EXCLUDED, MASKED, Overlay, node_overlay, packages_of
 from orchestrator.providers.vm.initramfs import MADE_OF, build_initramfs
 from orchestrator.providers.vm.keys import KeyPair, new_key_pair
 from orchestrator.runtime import paths
@@ -47,7 +47,7 @@ _NEEDED = 4 * 1024**3
 class NodeImage:
     """A finished node image. ``folder`` holds everything; the key pair logs in to the golden node.
 
-    ``packages`` are those that it has besides :data:`~orchestrator.providers.vm.files.PACKAGES`.
+    ``packages`` are those that it has besides :func:`~orchestrator.providers.vm.files.packages_of` the release.
     """
 
     suite: str
@@ -131,7 +131,7 @@ def _discard(folder: Path) -> None:
 
 def _fingerprint(suite: str, packages: tuple[str, ...]) -> str:
     overlay = node_overlay(host_key="", host_key_public="", authorized_key="")
-    made_of = [suite, PACKAGES + packages, EXCLUDED, MASKED, BASE_DISK, overlay.files, overlay.links, MADE_OF]
+    made_of = [suite, packages_of(suite) + packages, EXCLUDED, MASKED, BASE_DISK, overlay.files, overlay.links, MADE_OF]
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:10]
 
 
@@ -141,7 +141,7 @@ def _build(context: Context, image: NodeImage) -> None:
     with folder_that_appears_whole(image.folder) as folder:
         part = replace(image, folder=folder)
         with context.step("image packages", f"node image: install Debian {image.suite} and Docker") as progress:
-            tar = RootTar(image.suite, PACKAGES + image.packages, excludes=EXCLUDED)
+            tar = RootTar(image.suite, packages_of(image.suite) + image.packages, excludes=EXCLUDED)
             build_tar(context, tar, folder / "root.tar", progress)
         with context.step("image disk", "node image: make the disk, the kernel and the initramfs") as progress:
             _make_disk(context, part, progress)

@@ -74,12 +74,22 @@ def test_the_engine_is_asked_for_just_that(running):
     assert raw["Config"]["Image"] == "sha256:aa"
 
 
-@pytest.mark.parametrize("words", [ATTACHED_LATE, "network j03kvbzieeq5oz6oogpbx3jix not found"])
+@pytest.mark.parametrize(
+    "words", [ATTACHED_LATE, "network j03kvbzieeq5oz6oogpbx3jix not found", "network mesh_net not found"]
+)
 def test_a_busy_swarm_attaches_a_container_at_the_next_try(carry_out, formed, hosts, monkeypatch, words):
     monkeypatch.setattr(fakecontainers, "ATTACHED_LATE", words)
     formed.engines["n3"].slow_attachments = 2
     carry_out(CreateNetwork(replace(NETWORK, attachable=True)), RunContainer("n3", replace(A1, network="mesh_net")))
     assert [live.state for live in see(hosts, "n3").plain] == ["running"]
+
+
+def test_a_network_that_no_manager_knows_is_not_waited_for(carry_out, formed, context, monkeypatch):
+    monkeypatch.setattr(fakecontainers, "ATTACHED_LATE", "network gone not found")
+    formed.engines["n3"].slow_attachments = 2
+    with pytest.raises(NodeError, match="network gone not found"):
+        carry_out(RunContainer("n3", replace(A1, network="gone")))
+    assert (formed.engines["n3"].slow_attachments, context.waits) == (1, 0)
 
 
 def test_a_container_on_an_overlay(carry_out, formed, hosts):

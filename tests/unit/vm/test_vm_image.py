@@ -18,7 +18,7 @@ from orchestrator.model.snapshot import Health, SavedMachines, SavedNode
 from orchestrator.providers.vm import golden as golden_module
 from orchestrator.providers.vm import image as images
 from orchestrator.providers.vm import processes
-from orchestrator.providers.vm.files import node_overlay
+from orchestrator.providers.vm.files import node_overlay, packages_of
 from orchestrator.providers.vm.machine import Boot, MachineSpec, Memory, command_line
 from orchestrator.runtime import paths
 from orchestrator.runtime.context import Context
@@ -222,7 +222,7 @@ def test_further_packages_are_installed(context, root, monkeypatch):
     monkeypatch.setattr(images, "build_tar", build)
     with pytest.raises(Interrupted):
         images.ensure(context, "trixie", ("python3",))
-    assert asked == [(*images.PACKAGES, "python3")]
+    assert asked == [(*packages_of("trixie"), "python3")]
 
 
 def test_a_full_disk_is_told_before_anything_is_built(context, root, monkeypatch):
