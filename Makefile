@@ -14,7 +14,7 @@ TEST_PACKAGES := openssh-server passwd
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: lab
 lab: venv system ## from a fresh machine to a verified three-node swarm
@@ -45,6 +45,13 @@ check: venv ## lint, types and hermetic tests: no machine is started
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -m "not e2e"
+
+.PHONY: generated
+generated: venv ## write the schemas and the pages that are made from the code anew
+	$(BIN)/lab schema inventory > schemas/inventory.schema.json
+	$(BIN)/lab schema lab > schemas/lab.schema.json
+	$(BIN)/lab checks --markdown > docs/checks.md
+	$(BIN)/lab labs --markdown > docs/claims.md
 
 .PHONY: bench
 bench: venv system ## measure: ratios within one run, each with what was compared
