@@ -47,10 +47,13 @@ def failed(shot: Shot) -> bool:
 
 
 def window(timeline: Timeline, entry: str) -> Window:
-    """What clients of one entry noticed. Failures before the event are counted in ``before``, and nowhere else."""
+    """What clients of one entry noticed. Failures before the event are counted in ``before``, and nowhere else.
+
+    A request that was on its way when it happened and failed is one that the event made fail.
+    """
     mine = [shot for shot in timeline.shots if shot.entry == entry]
-    after = [shot for shot in mine if shot.at >= 0]
-    bad = [shot.at for shot in after if failed(shot)]
+    after = [shot for shot in mine if shot.at >= 0 or (failed(shot) and _ended(shot) >= 0)]
+    bad = [max(shot.at, 0.0) for shot in after if failed(shot)]
     good = [shot.at for shot in after if shot.outcome is Outcome.ANSWERED]
     settled = bool(good) and max(good) >= max(bad, default=0.0) + CALM
     outages = _outages(bad, good)
@@ -65,8 +68,13 @@ def window(timeline: Timeline, entry: str) -> Window:
         outage=max((end - start for start, end in outages), default=0.0),
         settled=settled,
         unasked=sum(shot.outcome is Outcome.VANTAGE_DEAD for shot in after),
-        before=sum(failed(shot) for shot in mine if shot.at < 0),
+        before=sum(failed(shot) for shot in mine if _ended(shot) < 0),
     )
+
+
+def _ended(shot: Shot) -> float:
+    """When its answer came, or when it was given up."""
+    return shot.at + shot.latency
 
 
 def _outages(bad: Iterable[float], good: Collection[float]) -> list[tuple[float, float]]:

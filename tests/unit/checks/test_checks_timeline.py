@@ -65,6 +65,12 @@ def test_failures_before_the_event_are_told_apart():
     assert (seen.before, seen.failed, seen.recovered) == (1, 0, 0)
 
 
+def test_a_request_on_its_way_when_it_happens_is_one_of_its_victims():
+    under_way = Shot("n1", -0.3, LATE, 1.0)
+    seen = window(timeline(under_way, *shots("n1", (1, OK, "1"), (4, OK, "1"))), "n1")
+    assert (seen.before, seen.failed, seen.first, seen.asked) == (0, 1, 0.0, 3)
+
+
 def test_a_request_that_could_not_be_made_is_no_failure_of_the_service():
     seen = window(timeline(*shots("n1", (1, DEAD, ""), (4, OK, "1"))), "n1")
     assert (seen.failed, seen.asked, seen.unasked) == (0, 1, 1)
