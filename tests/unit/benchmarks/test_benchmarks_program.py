@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks import baseline
+from benchmarks import baseline, snapshots
 from benchmarks.__main__ import chosen
-from benchmarks.figures import GROUPS
+from benchmarks.figures import BENCHMARKS, GROUPS, results
 from benchmarks.machine import processor
 from benchmarks.peers import DOCKER, NODES
 from benchmarks.workspace import INVENTORY, Options, bench
@@ -110,6 +110,26 @@ def test_a_part_that_fails_leaves_no_figure_and_no_cluster_and_the_run_goes_on(c
         assert "no such node" in failure
         with pytest.raises(Interrupted), work.part("third"):
             raise Interrupted("Ctrl-C")
+
+
+def test_a_snapshot_that_fails_in_one_run_leaves_the_figures_of_the_others(context, monkeypatch):
+    turns = iter([True, False, True])
+
+    def run(work, *words, **_):
+        if words[0] == "restore" and not next(turns):
+            raise EnvironmentProblem("the mesh does not answer")
+
+    monkeypatch.setattr("benchmarks.workspace.Bench.lab", run)
+    monkeypatch.setattr(snapshots, "remove_snapshot", lambda _name: None)
+    with bench(context, Options(3)) as work:
+        for seconds in (20.0, 30.0, 40.0):
+            work.take("up", seconds)
+            with work.part("snapshot"):
+                snapshots.measure(work)
+        found = {one.benchmark.name: one for one in results(BENCHMARKS, work.samples)}
+    assert len(work.failures) == 1
+    assert found["snapshot save"].figure.values
+    assert found["snapshot save"].baseline.values == (20.0, 40.0)
 
 
 def test_a_command_that_runs_ends_when_the_run_is_cancelled(events):
