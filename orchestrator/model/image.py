@@ -19,7 +19,7 @@ class LabImage:
     reference: str
     id: str
     archive: Path
-    manifest: str = ""
+    manifest: str
 
 
 @dataclass(frozen=True)

@@ -253,8 +253,10 @@ def _neighbours(
     }
     ways = ways_before(list(facts), {node.name for node in inventory.managers})
     pairs = [(source, place) for source, target in ways for place in targets.get(target, ())]
-    results = fan_out(pairs, lambda pair: reach(hosts[pair[0]], *pair[1]))
-    return {source: tuple(one.get() for one in results if one.item[0] == source) for source in facts}
+    found: dict[str, list[Reach]] = {source: [] for source in facts}
+    for result in fan_out(pairs, lambda pair: reach(hosts[pair[0]], *pair[1])):
+        found[result.item[0]].append(result.get())
+    return {source: tuple(reached) for source, reached in found.items()}
 
 
 def reach(host: Host, target: str, address: str, port: int) -> Reach:

@@ -42,7 +42,8 @@ class FakeEngine:
 
     ``containers`` are the plain ones and ``local`` the networks of this engine alone, by name. ``ending`` maps names of
     containers that end at once to their exit codes, ``registry`` references that can be pulled to ids.
-    ``slow_attachments`` is how often attaching a container to an overlay takes too long.
+    ``slow_attachments`` is how often attaching a container to an overlay takes too long. ``driver_status`` is what the
+    engine says of where it keeps images.
     """
 
     name: str
@@ -56,6 +57,7 @@ class FakeEngine:
     ending: dict[str, int] = field(default_factory=dict)
     slow_attachments: int = 0
     registry: dict[str, str] = field(default_factory=dict)
+    driver_status: list[list[str]] = field(default_factory=list)
 
 
 @dataclass

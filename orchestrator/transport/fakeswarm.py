@@ -79,7 +79,8 @@ class FakeSwarm(FakeContainers):
             swarm["ControlAvailable"] = manages(self.nodes[engine.node_id])
             if swarm["ControlAvailable"]:
                 swarm["Cluster"] = {"ID": self.swarm["ID"], "Spec": self.swarm["Spec"]}
-        return {"Name": engine.name, "ServerVersion": "26.1.5", "SystemTime": self.time(), "Swarm": swarm}
+        said = {"Name": engine.name, "ServerVersion": "26.1.5", "SystemTime": self.time(), "Swarm": swarm}
+        return said | {"DriverStatus": engine.driver_status}
 
     def _load(self, call: Call) -> Raw:
         """The archive of the fake is text: ``REFERENCE ID``."""

@@ -39,7 +39,7 @@ def hosts(swarm):
 def images(tmp_path: Path):
     archive = tmp_path / "web.tar"
     archive.write_text("web:1 sha256:aa")
-    return {"web:1": LabImage("web:1", "sha256:aa", archive)}
+    return {"web:1": LabImage("web:1", "sha256:aa", archive, "sha256:bb")}
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ from orchestrator.model.observed import (
 )
 from orchestrator.planning.resolve import wanted
 
-NGINX = LabImage("swarm-mesh-lab/nginx:1", "sha256:" + "ab" * 32, Path("/nowhere/nginx.tar"))
+NGINX = LabImage("swarm-mesh-lab/nginx:1", "sha256:" + "ab" * 32, Path("/nowhere/nginx.tar"), "sha256:" + "cd" * 32)
 IMAGES = {NGINX.reference: NGINX}
 SILENT = Problem("timeout", "no answer within 10 s", "is it switched on?")
 

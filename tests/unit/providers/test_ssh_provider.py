@@ -14,6 +14,7 @@ from host_standins import LISTENERS, StandInHost, info, inventory, output
 from orchestrator.errors import HostKeyChanged, Interrupted, NodeError
 from orchestrator.model.events import Notice
 from orchestrator.model.inventory import SshAddress
+from orchestrator.planning.pairs import ALL_UP_TO, NEIGHBOURS
 from orchestrator.providers import make_provider
 from orchestrator.providers.preflight import SCRIPT
 from orchestrator.providers.ssh import SshProvider
@@ -61,6 +62,16 @@ def test_the_subnets_of_the_labs_are_examined_too(context, tmp_path):
     with pytest.raises(NodeError) as caught:
         provider.ensure(context)
     assert all("the lab's subnet 192.168.0.0/16" in line for line in caught.value.details)
+
+
+def test_of_many_hosts_only_some_ways_are_tried(context):
+    count = ALL_UP_TO + 10
+    hosts = Hosts(**{f"n{number}": StandInHost(f"n{number}", number) for number in range(1, count + 1)})
+    SshProvider(inventory(count), connect=hosts.connect).ensure(context)
+    tried = {name: [call for call in host.calls if call.startswith("tcp")] for name, host in hosts.hosts.items()}
+    manager = {"tcp 192.168.90.11:2377", "tcp 192.168.90.11:7946"}
+    assert all(manager <= set(calls) for name, calls in tried.items() if name != "n1")
+    assert sum(map(len, tried.values())) <= count * (len(manager) + NEIGHBOURS + 1)
 
 
 def test_healthy_hosts_pass_and_nothing_is_started(context, events):

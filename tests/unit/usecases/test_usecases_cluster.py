@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from mesh_standins import MemoryProvider, MeshHost, Recorder, changes, inventory, lab
+from mesh_standins import IMAGE, MemoryProvider, MeshHost, Recorder, changes, inventory, lab
 
 from orchestrator.errors import EnvironmentProblem, Interrupted, LabError, NodeError, RefusedError, UsageError
+from orchestrator.model.image import LabImage
 from orchestrator.model.inventory import ProviderKind, Role
 from orchestrator.model.labels import CLUSTER
 from orchestrator.model.verdict import Verdict
@@ -17,6 +18,7 @@ from orchestrator.report.journal import Journal
 from orchestrator.runtime.state import ClusterState, load_state, save_state
 from orchestrator.transport.fakeswarm import FakeSwarm
 from orchestrator.usecases import answering
+from orchestrator.usecases import up as up_module
 from orchestrator.usecases.down import down, down_labs
 from orchestrator.usecases.status import status
 from orchestrator.usecases.up import preview, up
@@ -37,6 +39,17 @@ def hosts() -> MemoryProvider:
 @pytest.fixture
 def run() -> Recorder:
     return Recorder()
+
+
+@pytest.fixture
+def own_image(tmp_path, monkeypatch) -> LabImage:
+    """The image of the lab, as one that we make ourselves."""
+    image = LabImage(IMAGE, "sha256:config", tmp_path / "web.tar", "sha256:manifest")
+    monkeypatch.setattr(up_module, "ensure_lab_images", lambda _context, _references: {IMAGE: image})
+    return image
+
+
+CONTAINERD_STORE = [["driver-type", "io.containerd.snapshotter.v1"]]
 
 
 def bring_up(provider: MemoryProvider, *labs) -> None:
@@ -67,6 +80,25 @@ class TestUp:
         assert kept.cluster_id == provider.fake.swarm["ID"]
         assert kept.members == tuple(sorted(engine.node_id for engine in provider.fake.engines.values()))
         assert [record.name for record in kept.labs] == ["mesh"]
+
+    @pytest.mark.parametrize("status", [[], CONTAINERD_STORE])
+    def test_a_service_names_an_image_of_ours_by_the_id_that_engines_know(self, hosts, run, own_image, status):
+        identity = own_image.manifest if status else own_image.id
+        own_image.archive.write_text(f"{own_image.reference} {identity}")
+        for engine in hosts.fake.engines.values():
+            engine.images.clear()
+            engine.driver_status = status
+        up(run.context, hosts.inventory, [lab()], hosts)
+        made = hosts.fake.named("services", "mesh_web")["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
+        assert made == identity
+        assert not up(run.context, hosts.inventory, [lab()], hosts).changed
+
+    def test_engines_that_know_it_by_different_ids_are_refused(self, hosts, run, own_image):
+        hosts.fake.engines["n1"].driver_status = CONTAINERD_STORE
+        with pytest.raises(RefusedError) as caught:
+            up(run.context, hosts.inventory, [lab()], hosts)
+        assert any("containerd's store on n1" in line for line in caught.value.details)
+        assert hosts.fake.changes == []
 
     def test_a_second_up_changes_nothing_and_says_so(self, provider, run):
         bring_up(provider)

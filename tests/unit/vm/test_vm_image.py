@@ -225,6 +225,12 @@ def test_further_packages_are_installed(context, root, monkeypatch):
     assert asked == [(*packages_of("trixie"), "python3")]
 
 
+@pytest.mark.parametrize(("suite", "own"), [("bookworm", False), ("trixie", True), ("forky", True), ("sid", True)])
+def test_the_docker_command_is_a_package_of_its_own_where_there_is_one(suite, own):
+    assert "docker.io" in packages_of(suite)
+    assert ("docker-cli" in packages_of(suite)) is own
+
+
 def test_a_full_disk_is_told_before_anything_is_built(context, root, monkeypatch):
     monkeypatch.setattr(images, "_NEEDED", 1 << 62)
     with pytest.raises(EnvironmentProblem, match="GiB free; building a node image needs"):

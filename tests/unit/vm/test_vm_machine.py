@@ -79,7 +79,7 @@ def fingerprint(monkeypatch):
     monkeypatch.setattr(golden_module, "qemu_version", lambda: "QEMU emulator version 7.2")
 
     def digest(shape=VmShape(), accel="tcg", image="sha256:aa"):  # noqa: B008
-        return _fingerprint(shape, Accel(accel, "because"), LabImage("web:1", image, Path("web.tar")))
+        return _fingerprint(shape, Accel(accel, "because"), LabImage("web:1", image, Path("web.tar"), "sha256:bb"))
 
     return digest
 
@@ -95,5 +95,5 @@ def test_a_golden_node_is_another_where_anything_differs_that_its_clones_share(f
 
 
 def test_why_an_accelerator_was_chosen_does_not_make_another_golden_node(fingerprint, monkeypatch):
-    image = LabImage("web:1", "sha256:aa", Path("elsewhere.tar"))
+    image = LabImage("web:1", "sha256:aa", Path("elsewhere.tar"), "sha256:bb")
     assert _fingerprint(VmShape(), Accel("tcg", "no device"), image) == fingerprint()
