@@ -186,6 +186,7 @@ class Simulator:
 
     def AwaitService(self, action):  # noqa: N802
         self._demand(any(live.spec.name == action.service for live in self.services.values()), "no such service")
+        self._schedule()  # without any step of ours: a node that has come back gets its tasks of global services
         self.tasks = [
             replace(task, state="running") if task.service == action.service and task.desired == "running" else task
             for task in self.tasks
