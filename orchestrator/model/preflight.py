@@ -88,7 +88,8 @@ class HostFacts:
 
     ``rights`` is ``root``, ``sudo`` (without a password) or ``none``. ``modules`` maps a kernel module to
     ``loaded``, ``builtin``, ``loadable``, ``disabled``, ``missing`` or ``unknown``. ``listeners``,
-    ``addresses`` and ``routes`` are ``None`` where the host lacks the program that tells them.
+    ``addresses`` and ``routes`` are ``None`` where the host lacks the program that tells them. ``overlays`` names the
+    network namespaces in which the engine keeps overlay networks, or kept them when it was stopped.
     """
 
     user: str
@@ -102,6 +103,7 @@ class HostFacts:
     listeners: tuple[Listener, ...] | None = ()
     addresses: tuple[HostAddress, ...] | None = ()
     routes: tuple[HostRoute, ...] | None = ()
+    overlays: tuple[str, ...] = ()
     reach: tuple[Reach, ...] = ()
 
 

@@ -156,8 +156,22 @@ def _ports(inventory: Inventory, node: NodeConfig, facts: HostFacts) -> Iterator
         if user is None:
             continue
         choice = ", or choose another port with swarm.data_path_port" if (protocol, port) == data_path else ""
+        if choice and not user.process and facts.overlays:
+            yield _left_behind(node.name, port, facts.overlays)
+            continue
         answer = f"in use on {user.address} by {user.process or unnamed}"
         yield Complaint(node.name, f"port {port}/{protocol}", answer, f"stop what uses it{choice}")
+
+
+def _left_behind(node: str, port: int, overlays: Sequence[str]) -> Complaint:
+    """An engine stopped just after it left a swarm keeps its VXLAN devices; the next swarm works beside them."""
+    return Complaint(
+        node,
+        f"port {port}/udp",
+        f"held by what an earlier swarm left in /run/docker/netns: {', '.join(overlays)}",
+        "Docker takes it over; it is gone after a reboot",
+        fatal=False,
+    )
 
 
 def _addresses(node: NodeConfig, facts: HostFacts) -> Iterator[Complaint]:

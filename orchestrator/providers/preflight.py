@@ -74,6 +74,7 @@ section config
 {{ zcat /proc/config.gz || cat "/boot/config-$(uname -r)"; }} |
   grep -E "^CONFIG_(MODULES|{_OPTIONS})=|^# CONFIG_MODULES "
 section listeners; command -v ss && $sudo ss -Hlntup
+section overlays; $sudo ls /run/docker/netns | grep -E '^[0-9]+-'
 section addresses; ip -j addr
 section routes; ip -j -4 route && ip -j -6 route
 exit 0
@@ -149,6 +150,7 @@ def parse_facts(output: str, *, asked: float, answered: float, engine: EngineFac
         engine=engine,
         modules=parse_modules(sections.get("modules", ""), sections.get("config", "")),
         listeners=parse_listeners(sections.get("listeners", "")),
+        overlays=tuple(sections.get("overlays", "").split()),
         addresses=parse_addresses(sections.get("addresses", "")),
         routes=parse_routes(sections.get("routes", "")),
     )

@@ -17,6 +17,8 @@ import psutil
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 900
+SHOWN = 3000
+"""Characters of what a command printed that a failed test repeats."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,32 @@ class Done:
         return json.loads(self.out)
 
     def ok(self, code: int = 0) -> Done:
-        """Itself, if the exit code is ``code``; shows what was said otherwise."""
-        assert self.code == code, (
-            f"exit code {self.code}, wanted {code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+        """Itself, if the exit code is ``code``; shows what was said otherwise, shortened: findings, then the end."""
+        assert self.code == code, "\n".join(
+            (
+                f"exit code {self.code}, wanted {code}",
+                f"--- stderr\n{self.err[-SHOWN:]}",
+                f"--- stdout\n{self.out[-SHOWN:]}",
+                *self._findings(),
+            )
         )
         return self
+
+    def _findings(self) -> list[str]:
+        """Every verdict of ``lab verify -o json`` that is not ``pass``, with its reason."""
+        try:
+            report = self.document
+        except ValueError:
+            return []
+        if "verdict" not in report:
+            return []
+        results = [*report.get("checks", ()), *(one for port in report.get("ports", ()) for one in port["checks"])]
+        results += [one for lab in report.get("labs", ()) for one in lab["results"]]
+        return [
+            f"--- {one['check']}: {one['subject']}: {one['verdict']}: {one['reason']}"
+            for one in results
+            if one["verdict"] != "pass"
+        ] + [f"--- note: {note}" for note in report.get("notes", ())]
 
 
 @dataclass(frozen=True)

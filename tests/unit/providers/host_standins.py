@@ -42,6 +42,8 @@ CONFIG_IP_VS=m
 === listeners
 /usr/bin/ss
 {listeners}
+=== overlays
+1-pwjk9yhqbr
 === addresses
 {addresses}
 === routes

@@ -88,7 +88,7 @@ def test_a_module_is_in_the_state_that_modprobe_tells(tmp_path, modprobe, state)
 
 def test_the_script_only_reads(tmp_path):
     log = tmp_path / "log"
-    programs = {name: f'echo "{name} $*" >> {log}' for name in ("date", "modprobe", "ip", "ss")}
+    programs = {name: f'echo "{name} $*" >> {log}' for name in ("date", "modprobe", "ip", "ss", "ls")}
     programs["sudo"] = f'echo "sudo $*" >> {log}; [ "$1" = -n ] && shift && exec "$@"'
     run_script(tmp_path, id="echo 1000", **programs)
     assert set(log.read_text().splitlines()) == {
@@ -96,6 +96,8 @@ def test_the_script_only_reads(tmp_path):
         "sudo -n true",
         "sudo -n ss -Hlntup",
         "ss -Hlntup",
+        "sudo -n ls /run/docker/netns",
+        "ls /run/docker/netns",
         "ip -j addr",
         "ip -j -4 route",
         "ip -j -6 route",
@@ -131,6 +133,7 @@ def test_facts_of_a_debian_server():
             Listener("tcp", "0.0.0.0", 22, "sshd (process 601)"),
             Listener("tcp", "[::]", 22, "sshd (process 601)"),
         ),
+        overlays=("1-pwjk9yhqbr",),
         addresses=(
             HostAddress("lo", "127.0.0.1/8"),
             HostAddress("eth0", "192.168.90.11/24"),

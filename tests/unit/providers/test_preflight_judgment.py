@@ -171,6 +171,27 @@ def test_the_data_path_port_is_the_inventorys():
     assert [line.split(":")[1].strip() for line in failures] == ["port 8472/udp"]
 
 
+LEFT = ("1-pwjk9yhqbr",)
+
+
+def test_what_an_engine_left_behind_when_it_was_stopped_is_a_warning():
+    failures, warnings = lines(judge_one(facts(listeners=(Listener("udp", "*", 4789),), overlays=LEFT)))
+    assert failures == []
+    assert warnings == [
+        (
+            "n1: port 4789/udp: held by what an earlier swarm left in /run/docker/netns: 1-pwjk9yhqbr; "
+            "Docker takes it over; it is gone after a reboot"
+        )
+    ]
+
+
+@pytest.mark.parametrize("listener", [Listener("udp", "*", 4789, "x (process 1)"), Listener("udp", "*", 7946)])
+def test_beside_what_an_engine_left_behind_a_port_can_be_taken_all_the_same(listener):
+    failures, warnings = lines(judge_one(facts(listeners=(listener,), overlays=LEFT)))
+    assert len(failures) == 1
+    assert warnings == []
+
+
 def test_docker_itself_listens_where_a_swarm_is_active():
     listeners = (Listener("tcp", "*", 2377), Listener("tcp", "*", 7946), Listener("udp", "*", 4789))
     assert judge_one(facts(listeners=listeners, engine_swarm=SwarmState.ACTIVE)) == Judgment()
