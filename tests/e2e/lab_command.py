@@ -96,6 +96,17 @@ class Lab:
     def json(self, *words: str, code: int = 0) -> dict:
         return self.run(*words, "-o", "json").ok(code).document
 
+    def verified(self, *words: str, code: int = 0) -> Done:
+        """``lab verify``, again until it ends with ``code``: what was done by hand is not known to every node at once.
+
+        Of a swarm in which two nodes have just joined, one may wait 30 s for the gossip of the others.
+        """
+        for _ in range(6):
+            done = self.run("verify", "-o", "json", *words)
+            if done.code == code:
+                break
+        return done.ok(code)
+
     def shell(self, node: str, line: str) -> str:
         """What a shell line on a node prints."""
         return self.run("ssh", node, "--", line).ok().out
