@@ -22,8 +22,9 @@ resume() { # NODE: a clone of the golden node, up to its own identity
   cd "$FOLDER/$node"
   qemu-img create -q -f qcow2 -b "$DISK" -F qcow2 disk.qcow2
   mkfifo monitor
+  : > monitor.log # is read at once
   exec 3<> monitor
-  "start_$node" <&3 > monitor.log 2> qemu.log &
+  "start_$node" <&3 >> monitor.log 2> qemu.log &
   machine=$!
   echo "migrate_set_capability x-ignore-shared on" >&3
   echo "migrate_incoming \"exec:cat '$STATE'\"" >&3

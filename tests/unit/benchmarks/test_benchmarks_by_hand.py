@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import byhand
 from benchmarks.baseline import SCRIPT
 from benchmarks.peers import DOCKER
+from orchestrator.errors import NodeError
+from orchestrator.model.question import EngineCall, Fetch, Inspect, Lookup, Read, Vantage
 
 PLAN = """
 IMAGE=sha256:1 CONFIG=/dev/null DISK=/golden/disk STATE=/golden/state KEY=/golden/key KNOWN_HOSTS=/golden/known_hosts
@@ -142,3 +145,54 @@ def test_the_asking_on_a_node_wants_every_answer_and_both_replicas(tmp_path, fau
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "COUNT": str(tmp_path / "count"), "FAULT": fault}
     done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_the_questions_of_the_checks_are_asked_one_by_one(by_hand):
+    questions = ["here\texit 3", "n2\tdocker exec 1f nslookup web", "n1\tcurl http://10.3:8080/"]
+    (by_hand.folder / "questions").write_text("".join(f"{line}\n" for line in questions))
+    code, told, calls = by_hand("nslookup", byhand.SCRIPT)
+    assert (code, told) == (0, "")
+    assert [call.partition("root@")[2] for call in calls[3:]] == [
+        "n2 docker exec 1f nslookup web",
+        "n1 curl http://10.3:8080/",
+    ]
+    assert (by_hand.folder / "codes").read_text().split() == ["3", "1", "0"]
+
+
+TASK = Vantage("n1", "/var/run/docker/netns/1f", "task 1 of web on n1")
+
+
+@pytest.mark.parametrize(
+    ("question", "lines"),
+    [
+        (Fetch(TASK, "10.0.9.3", 80, count=2), ["docker exec 1f wget -q -T 5 -O - http://10.0.9.3:80/"] * 2),
+        (Fetch(TASK, "fd00::3", 80, "/x"), ["docker exec 1f wget -q -T 5 -O - 'http://[fd00::3]:80/x'"]),
+        (Lookup(TASK, "tasks.web"), ["docker exec 1f nslookup -type=a tasks.web"]),
+        (Read(Vantage("n1", "/ns/ingress"), ("ipvsadm", "-S")), ["nsenter --net=/ns/ingress ipvsadm -S"]),
+        (Read(Vantage("n1"), ("ip", "link")), ["ip link"]),
+        (Inspect(Vantage("n1"), "networks"), ["docker network ls"]),
+        (Inspect(Vantage("n1"), "network", "a b", verbose=True), ["docker network inspect --verbose 'a b'"]),
+        (Inspect(Vantage("n1"), "container", "1f"), ["docker inspect 1f"]),
+        (
+            EngineCall(Vantage("n1"), "/services/create", '{"Name": "x"}', "/services"),
+            [
+                (
+                    "curl -s --unix-socket /var/run/docker.sock -H 'Content-Type: application/json' "
+                    """-d '{"Name": "x"}' http://docker/services/create"""
+                )
+            ],
+        ),
+    ],
+)
+def test_what_a_person_types_to_ask_the_same(question, lines):
+    assert list(byhand.commands(question, {TASK.namespace: "1f"})) == lines
+
+
+@pytest.mark.parametrize(("line", "code"), [("curl http://n1", 28), ("docker exec 1f nslookup web", 126), ("x", 255)])
+def test_a_command_by_hand_that_was_not_carried_out_is_no_measurement(line, code):
+    with pytest.raises(NodeError, match=f"1 commands by hand failed, the first: {line}"):
+        byhand.require_asked([("n1", "x"), ("n1", line)], [0, code])
+
+
+def test_that_a_name_is_not_known_is_an_answer():
+    byhand.require_asked([("n1", "docker exec 1f nslookup web")], [1])
