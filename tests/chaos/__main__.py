@@ -20,7 +20,8 @@ GROUNDS = {"ssh": host_ground, "vm": vm_ground}
 
 
 def main(
-    points: Annotated[int, typer.Option(help="How many points are tried.")] = 100,
+    points: Annotated[int, typer.Option(help="The number of the last point that is tried.")] = 100,
+    first: Annotated[int, typer.Option(help="The number of the first one.")] = 1,
     seed: Annotated[int, typer.Option(help="The same seed draws the same points.")] = 1,
     only: Annotated[int, typer.Option(help="Try this point alone.")] = 0,
     ground: Annotated[str, typer.Option(help="ssh: hosts that stay; vm: the provider's own machines.")] = "ssh",
@@ -32,7 +33,7 @@ def main(
     results = []
     # Short: UNIX sockets live below it.
     with tempfile.TemporaryDirectory(prefix="c-") as folder, GROUNDS[ground](Path(folder)) as place:
-        for number in [only] if only else range(1, points + 1):
+        for number in [only] if only else range(first, points + 1):
             result = try_point(place, draw(seed, number, place.blows, place.commands))
             results.append(result)
             verdict = "; ".join(result.faults) or "well"

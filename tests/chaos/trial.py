@@ -155,7 +155,11 @@ def _forget(ground: Ground, result: Result) -> None:
     """Delete all snapshots, which outlive a cluster on purpose; what is no snapshot stays, to be found."""
     folder = ground.lab.state / ".snapshots"
     if folder.exists():
-        for snapshot in ground.lab.json("snapshot", "ls")["snapshots"]:
+        listed = ground.lab.run("snapshot", "ls", "-o", "json")
+        if listed.code:
+            result.faults.append(f"`lab snapshot ls` ends with {listed.code}: {_last(listed)}")
+            return
+        for snapshot in listed.document["snapshots"]:
             _well(ground, result, "snapshot", "rm", snapshot["name"])
         with suppress(OSError):
             folder.rmdir()

@@ -8,9 +8,9 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -67,16 +67,17 @@ class Done:
 class Lab:
     """``lab`` with an inventory and a state folder of the test's own; the cache is the user's (images are large).
 
-    ``path`` is what it finds programs in.
+    ``path`` is what it finds programs in, ``variables`` what its environment has besides.
     """
 
     inventory: Path
     state: Path
     path: str = os.environ["PATH"]
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
         own = {"LAB_STATE_DIR": str(self.state), "PATH": self.path, "NO_COLOR": "1", "COLUMNS": "120"}
-        return {**os.environ, **own}
+        return {**os.environ, **own, **self.variables}
 
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "orchestrator", "-i", str(self.inventory), *words]

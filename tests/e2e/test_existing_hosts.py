@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -220,6 +221,44 @@ def test_engines_that_keep_images_in_containerd_s_store(other_store: Lab) -> Non
     other_store.run("up").ok()
     assert other_store.json("verify")["verdict"] == "pass"
     assert other_store.json("up")["steps"] == []
+
+
+PASSWORD = "canary of ada"
+ADA = (
+    "useradd --create-home --shell /bin/bash --groups sudo ada && "
+    f"echo 'ada:{PASSWORD}' | chpasswd && "
+    "install -D -m 600 -o ada -g ada ~/.ssh/authorized_keys ~ada/.ssh/authorized_keys"
+)
+"""A person of the group sudo, but not of the group docker, who logs in by the same key."""
+
+
+@pytest.fixture
+def ada(hosts: tuple[Lab, Path], tmp_path: Path) -> Iterator[Lab]:
+    """``lab`` as that person runs it, whose password a program tells; what it was asked is in the file ``asked``."""
+    lab, _ = hosts
+    inventory = lab.inventory.with_name("ada.yaml")
+    inventory.write_text(lab.inventory.read_text().replace("user: root", "user: ada"))
+    tells = tmp_path / "askpass"
+    tells.write_text(f"#!/bin/sh\necho \"$1\" >> {tmp_path}/asked\necho '{PASSWORD}'\n")
+    tells.chmod(0o700)
+    for host in ("h1", "h2", "h3"):
+        lab.shell(host, ADA)
+    person = replace(lab, inventory=inventory, variables={"SSH_ASKPASS": str(tells), "SSH_ASKPASS_REQUIRE": "force"})
+    yield person
+    person.run("down").ok()
+    for host in ("h1", "h2", "h3"):
+        lab.shell(host, "loginctl terminate-user ada; userdel --force --remove ada 2> /dev/null || true")
+
+
+def test_a_user_whose_sudo_wants_a_password(ada: Lab, tmp_path: Path) -> None:
+    up = ada.run("up").ok()
+    assert re.fullmatch(r"Password of ada for sudo on h[123]: \n", (tmp_path / "asked").read_text())
+    verify = ada.run("verify", "-o", "json").ok()
+    assert verify.document["verdict"] == "pass"
+    assert PASSWORD not in f"{up.out}{up.err}{verify.out}{verify.err}"
+    written = [file for file in ada.state.rglob("*") if file.is_file()]
+    assert written
+    assert not any(PASSWORD.encode() in file.read_bytes() for file in written)
 
 
 def test_a_changed_host_key_stops_everything(hosts: tuple[Lab, Path]) -> None:

@@ -25,6 +25,7 @@ PACKAGES = (
     "procps",
     "less",
     "openssh-server",
+    "sudo",
     "docker.io",
     "docker-cli",
     "ca-certificates",
