@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import cluster, commands, fanout, machines, peers, scale, traffic
+from benchmarks import cluster, commands, fanout, labs, machines, peers, scale, traffic
 from benchmarks.figures import ASKED_FOR, BENCHMARKS, GROUPS, MOST, STEP, results
 from benchmarks.machine import describe
 from benchmarks.report import Run, document, markdown, table
@@ -26,7 +26,7 @@ from orchestrator.runtime.context import Context
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-MAKES_LABS = frozenset({*cluster.GROUPS, *peers.GROUPS, "resume", "traffic", "scale"})
+MAKES_LABS = frozenset({*cluster.GROUPS, *peers.GROUPS, "resume", "traffic", "scale", "labs"})
 """The groups for which machines are started."""
 
 
@@ -109,6 +109,8 @@ def _measure_labs(work: Bench, wanted: Collection[str]) -> None:
     if "traffic" in wanted:
         with work.part("traffic"):
             traffic.measure(work)
+    if labs.GROUP in wanted:
+        labs.measure(work)
     if peers.GROUPS.intersection(wanted):
         with work.part("peers"):
             peer = work.on(peers.inventory(wanted))

@@ -160,6 +160,33 @@ def sized(size: int) -> Iterator[Benchmark]:
     yield Benchmark(f"scale {size}, memory", "scale", f"{size} nodes memory", "memory of each node (PSS)", "GB")
 
 
+LABS = (
+    "bridge",
+    "host",
+    "none",
+    "overlay",
+    "dns",
+    "isolation",
+    "encrypted",
+    "ingress-single",
+    "ingress-mesh",
+    "udp",
+    "host-publish",
+    "scale",
+    "rolling-update",
+    "node-failure",
+)
+"""All labs, each after those on which it builds."""
+
+
+def proved(lab: str) -> Iterator[Benchmark]:
+    """What one lab takes on a cluster on which no other is up."""
+    yield Benchmark(f"lab {lab}, up", "labs", f"{lab} up", f"`lab up {lab}` on a cluster that runs")
+    yield Benchmark(f"lab {lab}, verify", "labs", f"{lab} verify", f"`lab verify {lab}`")
+    yield Benchmark(f"lab {lab}, probes", "labs", f"{lab} probes", "ways and questions, each once or more", "probes")
+    yield Benchmark(f"lab {lab}, results", "labs", f"{lab} results", "what was judged, and passed", "results")
+
+
 def traffic(way: str, subject: str, base: str = "", baseline: str = "") -> Iterator[Benchmark]:
     """Throughput and latency of a way to a task, against another way."""
     for what, how, unit in (("throughput", "files of 1 MiB", "MB/s"), ("latency", "small requests", "ms")):
@@ -269,6 +296,7 @@ BENCHMARKS = (
     *traffic("overlay", "from a task on another node", "host", "from node to node, past the mesh"),
     *traffic("encrypted", "the same, encrypted", "overlay", "not encrypted"),
     *(benchmark for size in range(STEP, MOST + 1) for benchmark in sized(size)),
+    *(benchmark for lab in LABS for benchmark in proved(lab)),
     Benchmark("cli help", "cli", "help", "CPU of `lab --help`", aim=0.4),
     Benchmark("cli completion", "cli", "completion", "CPU of completing a command", aim=0.4),
     Benchmark("memory", "memory", "pss", "a lab of 3 nodes; shared pages counted once (PSS)", "GB", aim=3.5),
@@ -284,5 +312,5 @@ BENCHMARKS = (
 GROUPS = tuple(dict.fromkeys(benchmark.group for benchmark in BENCHMARKS))
 """The words by which benchmarks are chosen."""
 
-ASKED_FOR = frozenset({"image", "ansible", "scale"})
+ASKED_FOR = frozenset({"image", "ansible", "scale", "labs"})
 """The groups that run only when they are asked for: they download packages, or take all of the machine."""

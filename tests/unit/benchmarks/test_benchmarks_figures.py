@@ -81,5 +81,5 @@ def test_every_promise_has_its_aim():
     }
     assert set(GROUPS) == {
         "resume", "up", "phases", "noop", "verify", "checks", "docker", "ansible", "traffic", "scale",
-        "cli", "memory", "image", "fanout", "snapshot",
+        "cli", "memory", "image", "fanout", "snapshot", "labs",
     }  # fmt: skip
