@@ -16,6 +16,9 @@ from orchestrator.model.lab import PREDEFINED_NETWORKS
 from orchestrator.model.question import Question, Reply, Unasked
 from orchestrator.model.verdict import CheckResult, Verdict
 
+SILENCE = 3.0
+"""Seconds for a request that must not be answered. What answers at all does so much sooner, and one waits for each."""
+
 Replies = Mapping[Question, Reply]
 Wanted = TypeVar("Wanted", bound=Reply)
 

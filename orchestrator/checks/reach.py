@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
 
-from orchestrator.checks.base import Check, Item, Names, Replies, of_kind
+from orchestrator.checks.base import SILENCE, Check, Item, Names, Replies, of_kind
 from orchestrator.checks.endpoints import EndpointsField
 from orchestrator.checks.topology import Member, Topology
 from orchestrator.checks.ways import Way, paired, way_problems
@@ -30,7 +31,8 @@ class ReachCheck(Check):
     """Every container (or node) of one place reaches every one of another over TCP, or fails for the right reason.
 
     `expect: answer` wants HTTP, from just that task where the answer names one. `refused`, `time-out` and `unreachable`
-    want exactly that failure, `no-way` either of the last two: a reason that is not the right one fails the check.
+    want exactly that failure, `no-way` either of the last two: a reason that is not the right one fails the check. An
+    answer is waited for 5 s, and 3 s where there must be none.
     With `vip: true` the virtual address of a service is asked, and any of its tasks may answer.
     """
 
@@ -52,7 +54,8 @@ class ReachCheck(Check):
         return paired(topology, self.seen_from, self.to, self.network, self._questions, targets=targets)
 
     def _questions(self, way: Way) -> tuple[Question, ...]:
-        return (Fetch(way.vantage, way.address, self.port),)
+        fetch = Fetch(way.vantage, way.address, self.port)
+        return (fetch if self.expect == "answer" else replace(fetch, deadline=SILENCE),)
 
     def _virtual(self, topology: Topology) -> Sequence[Member]:
         network, address = topology.network_name(self.network or ""), topology.vip(self.to.name, self.network or "")

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from orchestrator.checks.base import Check, Item, Names, Replies, of_kind
+from orchestrator.checks.base import SILENCE, Check, Item, Names, Replies, of_kind
 from orchestrator.checks.endpoints import Endpoints, unknown_endpoints
 from orchestrator.checks.ipvs import backends
 from orchestrator.checks.names import UNKNOWN, NamesCheck
@@ -21,9 +21,6 @@ from orchestrator.planning.tally import WORDS
 
 INGRESS = "ingress"
 """The name of the network over which the routing mesh sends requests to tasks."""
-
-DEADLINE = 3.0
-"""Seconds for each request that must be refused, or go nowhere."""
 
 
 class ScaleCheck(Check):
@@ -57,7 +54,7 @@ class ScaleCheck(Check):
         for port in ports:
             for place in topology.nodes:
                 for address in ("127.0.0.1", place.address):
-                    question = Fetch(topology.vantage(place.name), address, port.published, deadline=DEADLINE)
+                    question = Fetch(topology.vantage(place.name), address, port.published, deadline=SILENCE)
                     yield Item(f"{place.name} {address}:{port.published} is refused", (question,), nodes=(place.name,))
 
     def _unresolved(self, topology: Topology) -> Iterator[Item]:
@@ -71,7 +68,7 @@ class ScaleCheck(Check):
                 continue
             vip = topology.vip(self.service, shared[0])
             asked: list[Lookup | Fetch] = [Lookup(asker.vantage, self.service)]
-            asked += [Fetch(asker.vantage, vip, 80, deadline=DEADLINE)] if vip else []
+            asked += [Fetch(asker.vantage, vip, 80, deadline=SILENCE)] if vip else []
             yield Item(f"{self.service} leads nowhere from {asker.label}", tuple(asked), nodes=(asker.node,))
 
     def _emptied(self, topology: Topology, ports: Sequence[Port]) -> Iterator[Item]:

@@ -78,6 +78,12 @@ def test_what_must_fail_must_fail_for_the_right_reason(expect, outcome):
     assert (result.verdict is Verdict.PASS) == (outcome in ACCEPTED[expect])
 
 
+@pytest.mark.parametrize("expect", ["answer", *ACCEPTED])
+def test_silence_is_waited_for_less_long_than_an_answer(expect):
+    (question,) = check("reach", **WEB, expect=expect).plan(topology())[0].questions
+    assert question.deadline == (5.0 if expect == "answer" else 3.0)
+
+
 def test_a_dead_vantage_is_no_failure_that_was_expected():
     made = check("reach", **WEB, expect="no-way")
     result = judged(made, made.plan(topology())[0], Unasked("no connection"))
