@@ -16,10 +16,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-import time
-import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -28,16 +25,15 @@ from orchestrator.model.inventory import Inventory, NodeConfig, SshAddress, VmSh
 from orchestrator.model.snapshot import SavedMachines, Surroundings
 from orchestrator.providers.base import Machine, OperatorRoute
 from orchestrator.providers.vm import processes, running
-from orchestrator.providers.vm.files import READY
 from orchestrator.providers.vm.foundation import adopt, foundation_files, prune
 from orchestrator.providers.vm.freezing import Freezer
-from orchestrator.providers.vm.golden import Golden, ensure_golden, golden_id, make_layer
-from orchestrator.providers.vm.identity import Identity, identity_script
-from orchestrator.providers.vm.image import NodeImage, clean_leftovers
+from orchestrator.providers.vm.golden import ensure_golden
+from orchestrator.providers.vm.image import clean_leftovers
 from orchestrator.providers.vm.keys import new_key_pair
 from orchestrator.providers.vm.lan import Lan, lan_at
-from orchestrator.providers.vm.machine import CONSOLE, DISK, LAN_DEVICE, UNPLUGGED, Boot, MachineSpec, Memory
-from orchestrator.providers.vm.record import NodeRecord, is_recorded, read_record, write_record
+from orchestrator.providers.vm.machine import LAN_DEVICE, UNPLUGGED
+from orchestrator.providers.vm.making import CONNECT_SECONDS, Maker, alias_of
+from orchestrator.providers.vm.record import is_recorded
 from orchestrator.providers.vm.running import Running
 from orchestrator.runtime import paths
 from orchestrator.runtime.context import Context
@@ -45,8 +41,6 @@ from orchestrator.runtime.fanout import fan_out
 from orchestrator.transport.base import Host
 from orchestrator.transport.ssh import connect
 
-_BOOT_SECONDS = 300.0
-_CONNECT_SECONDS = 20.0
 _UNUSABLE = ",='\"\n"
 _LONGEST = 85
 """Bytes of a path at which the switch can still put its sockets: 108 less what it and its clients append."""
@@ -75,7 +69,8 @@ class VmProvider:
         self._ensure_login_key()
         goldens = {_shape(node): ensure_golden(context, _shape(node)) for node in missing}
         self._lan.ensure(context)
-        results = fan_out(missing, lambda node: self._bring_up(context, node, goldens[_shape(node)]))
+        maker = self._maker
+        results = fan_out(missing, lambda node: maker.bring_up(context, node, goldens[_shape(node)]))
         for result in results:
             result.get()
         return [node.name for node in missing]
@@ -97,7 +92,9 @@ class VmProvider:
             raise NodeError("the machine does not run", node=node.name, hint="start it with: lab up")
         port = self._machine(node.name).ssh_port()
         key, known_hosts = self._root / "login_key", self._root / "known_hosts"
-        return SshAddress("127.0.0.1", port, "root", key, known_hosts, host_key_alias=self._alias(node.name))
+        return SshAddress(
+            "127.0.0.1", port, "root", key, known_hosts, host_key_alias=alias_of(node.name, self._inventory.name)
+        )
 
     def connect(self, context: Context, node: NodeConfig) -> Host:
         """A connection that stands: the one over which the node got its identity, if it was made in this run."""
@@ -108,7 +105,7 @@ class VmProvider:
                 return host
             host.close()
         context.check()
-        host = connect(self.address(node), name=node.name, timeout=_CONNECT_SECONDS)
+        host = connect(self.address(node), name=node.name, timeout=CONNECT_SECONDS)
         self._keep(node.name, host)
         return host
 
@@ -181,97 +178,13 @@ class VmProvider:
                 f"cannot delete {error.filename}: {error.strerror}", hint="remove what is in the way; then: lab down"
             ) from error
 
-    def _bring_up(self, context: Context, node: NodeConfig, golden: Golden) -> None:
-        if self._is_made(node.name):
-            with context.step(f"boot {node.name}", "boot the stopped machine", node=node.name):
-                self._boot(context, node, golden)
-        else:
-            with context.step(f"resume {node.name}", "resume a new machine", node=node.name):
-                self._resume(context, node, golden)
-
-    def _boot(self, context: Context, node: NodeConfig, golden: Golden) -> None:
-        (self._folder(node.name) / UNPLUGGED).unlink(missing_ok=True)
-        console = self._folder(node.name) / CONSOLE
-        offset = console.stat().st_size if console.exists() else 0
-        spec = replace(self._spec(node, golden), boot=self._boot_files(node.name, golden))
-        machine = running.start(context, node.name, self._folder(node.name), spec)
-        machine.await_console(context, READY, _BOOT_SECONDS, offset=offset)
-
-    def _boot_files(self, name: str, golden: Golden) -> Boot:
-        """Kernel and initramfs of the image on which the node's disk stands; it may not be today's image.
-
-        Raises ``NodeError`` where that image is gone or was made anew: the disk is worth nothing without it.
-        """
-        made = read_record(self._folder(name))
-        if golden_id(made.base) != made.golden:
-            raise NodeError(
-                "the machine's disk stands on a node image that has been removed or rebuilt since",
-                node=name,
-                hint="make the machines anew: lab down, then lab up",
-            )
-        return replace(golden, image=NodeImage(golden.image.suite, made.base.parent)).boot
-
-    def _resume(self, context: Context, node: NodeConfig, golden: Golden) -> None:
-        folder = self._folder(node.name)
-        processes.end(processes.find(running.label_of(folder)))
-        shutil.rmtree(folder, ignore_errors=True)
-        paths.private_dir(folder)
-        make_layer(golden.disk, "qcow2", folder / DISK)
-        machine = running.start(context, node.name, folder, self._spec(node, golden, resume=True))
-        machine.resume(context, golden.state)
-        host = connect(golden.login(machine.ssh_port()), name=node.name, timeout=_CONNECT_SECONDS)
-        self._keep(node.name, host)
-        with context.closing(host.close), context.step(f"identity {node.name}", "take its identity", node=node.name):
-            identity = self._give_identity(host, node)
-        self._record(node.name, identity, golden)
-
-    def _give_identity(self, host: Host, node: NodeConfig) -> Identity:
-        host_key = new_key_pair()
-        identity = Identity(
-            hostname=node.name,
-            address=f"{node.advertise_addr}/{self._inventory.vm.lan.partition('/')[2]}",
-            machine_id=uuid.uuid4().hex,
-            engine_id=str(uuid.uuid4()),
-            host_key=host_key,
-            authorized_key=(self._root / "login_key.pub").read_text().strip(),
-            hosts={other.name: other.advertise_addr or "" for other in self._inventory.nodes},
-            internet=self._inventory.vm.internet,
-        )
-        result = host.run(["sh", "-s"], stdin=identity_script(identity, time.time()).encode(), timeout=60.0)
-        if result.exit_code:
-            raise NodeError(
-                "the new machine does not take its identity",
-                node=node.name,
-                details=(result.stdout + result.stderr).splitlines()[-6:],
-                hint="run `lab up` again; it makes the machine anew",
-            )
-        return identity
-
-    def _record(self, name: str, identity: Identity, golden: Golden) -> None:
-        with self._lock:
-            known_hosts = self._root / "known_hosts"
-            lines = known_hosts.read_text().splitlines() if known_hosts.exists() else []
-            kept = [line for line in lines if line.split()[0] != self._alias(name)]
-            text = "\n".join([*kept, f"{self._alias(name)} {identity.host_key.public}", ""])
-            paths.write_atomic(known_hosts, text.encode())
-        made = NodeRecord(identity.machine_id, identity.address, identity.mac, golden.folder, golden.id)
-        write_record(self._folder(name), made)
-
-    def _spec(self, node: NodeConfig, golden: Golden, *, resume: bool = False) -> MachineSpec:
-        return MachineSpec(
-            label=running.label_of(self._folder(node.name)),
-            shape=golden.shape,
-            accel=golden.accel.name,
-            boot=golden.boot,
-            lan=self._lan.netdev,
-            internet=self._inventory.vm.internet,
-            memory=Memory(golden.memory, shared=False) if resume else None,
-            incoming=resume,
-        )
-
     @cached_property
     def _lan(self) -> Lan:
         return lan_at(self._root / "switch")
+
+    @property
+    def _maker(self) -> Maker:
+        return Maker(self._inventory, self._root, self._lan, self._keep)
 
     @property
     def _freezer(self) -> Freezer:
@@ -323,9 +236,6 @@ class VmProvider:
 
     def _folder(self, name: str) -> Path:
         return self._root / "nodes" / name
-
-    def _alias(self, name: str) -> str:
-        return f"{name}.{self._inventory.name}"
 
 
 def _shape(node: NodeConfig) -> VmShape:

@@ -64,9 +64,9 @@ def test_the_state_of_machines(context, tmp_path, golden, program):
     with pytest.raises(LabError, match="switch"):
         provider.ensure(context)
     with pytest.raises(LabError, match="QEMU did not start"):
-        provider._resume(context, NODE, golden)
+        provider._maker._resume(context, NODE, golden)
     pair = new_key_pair()
-    provider._record("n1", Identity("n1", "192.168.90.11/24", "m", "e", pair, "", {}, internet=False), golden)
+    provider._maker._record("n1", Identity("n1", "192.168.90.11/24", "m", "e", pair, "", {}, internet=False), golden)
     with suppress(LabError):
         provider.set_link(NODE, up=False)
     written = {path.name for path in state.rglob("*") if path.is_file()}

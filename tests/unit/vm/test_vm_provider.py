@@ -86,7 +86,7 @@ def test_a_stopped_node_with_a_damaged_record_is_told_and_can_be_destroyed(
 ):
     (make_node(state, "n1") / "identity.json").write_bytes(record)
     with pytest.raises(UnusableDocument, match=told) as caught:
-        provider._boot_files("n1", golden)
+        provider._maker._boot_files("n1", golden)
     assert "lab" in caught.value.hint
     assert states(provider)["n1"] == "stopped"
     assert provider.destroy(context) == ["n1"]
