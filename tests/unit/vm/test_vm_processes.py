@@ -66,7 +66,7 @@ def test_what_is_gone_already_needs_no_end(spawn, tmp_path):
 
 def test_ending_does_not_wait_for_a_parent_that_does_not_care(tmp_path):
     """Who is killed stays a zombie until its parent looks; here the parent never does."""
-    script = 'sh -c "kill -STOP \\$\\$" sh -name "$1" & echo; exec sleep 1000'
+    script = 'sh -c "echo; kill -STOP \\$\\$" sh -name "$1" & exec sleep 1000'
     parent = subprocess.Popen(
         ["sh", "-c", script, "sh", f"{tmp_path}/n1/"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -76,6 +76,7 @@ def test_ending_does_not_wait_for_a_parent_that_does_not_care(tmp_path):
         processes.end([child], patience=processes._POLL * 3)
         assert psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE
     finally:
+        processes.end(processes.find(f"{tmp_path}/"))
         parent.kill()
         parent.communicate()
 
