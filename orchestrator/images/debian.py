@@ -111,6 +111,8 @@ def run_told(context: Context, command: Sequence[str], progress: Progress, *, hi
                     progress(line.rstrip().removeprefix("I: "))
         except BaseException:
             end()
+            for _ in process.stdout or ():  # until its children are gone, too
+                pass
             raise
     context.check()
     if process.returncode:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,8 +23,8 @@ from orchestrator.errors import EnvironmentProblem
 _MARKS = ("-name", "-sock")
 """The options whose value is a label: QEMU's and the switch's. Who merely reads one of our files is not ours."""
 
-
 _POLL = 0.05
+_BRIEFLY = 0.001
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,20 @@ def start(command: Sequence[str], folder: Path, log: str, label: str) -> int:
                 f"cannot start {command[0]} for {label}: {error.strerror}", hint="run: lab doctor"
             ) from error
     process.returncode = 0  # nobody waits for it: it is not ours to reap, and no warning shall say so
+    _await_arguments(process.pid)
     return process.pid
+
+
+def _await_arguments(pid: int) -> None:
+    """Wait until a process can be found, or has ended.
+
+    Of a new program the kernel closes what is to be closed first (by which we know that it was begun), and only then
+    shows its arguments (fs/binfmt_elf.c): whoever looks between the two, on a busy machine, sees a process without any.
+    """
+    with suppress(psutil.NoSuchProcess):  # a zombie is one, too
+        process = psutil.Process(pid)
+        while not process.cmdline():
+            time.sleep(_BRIEFLY)
 
 
 def _private(path: str, flags: int) -> int:

@@ -101,6 +101,22 @@ def test_a_started_process_outlives_the_terminal_and_logs_into_its_folder(tmp_pa
     assert not processes.alive(pid)
 
 
+def test_a_started_process_can_be_found_at_once(tmp_path, monkeypatch):
+    """Its arguments may be readable a moment later than it is begun."""
+    early, whole = [[], []], processes.psutil.Process.cmdline
+    monkeypatch.setattr(processes.psutil.Process, "cmdline", lambda self: early.pop() if early else whole(self))
+    processes.start(["sh", "-c", "kill -STOP $$", "-name", f"{tmp_path}/n1/"], tmp_path, "log", "n1")
+    assert early == []
+    found = processes.find(f"{tmp_path}/n1/")
+    processes.end(found)
+    assert len(found) == 1
+
+
+def test_a_process_that_ends_at_once_is_started_all_the_same(tmp_path):
+    pid = processes.start(["true"], tmp_path, "log", "n1")
+    assert os.waitpid(pid, 0) == (pid, 0)
+
+
 def test_a_program_that_is_missing_is_named(tmp_path):
     with pytest.raises(EnvironmentProblem, match="cannot start no-such-program for n1: No such file"):
         processes.start(["no-such-program"], tmp_path, "log", "n1")
