@@ -14,6 +14,7 @@ from orchestrator.observe import observe
 from orchestrator.planning.diff import plan_down, plan_remove_labs
 from orchestrator.providers.base import Provider
 from orchestrator.runtime.context import Context
+from orchestrator.runtime.snapshots import sweep
 from orchestrator.runtime.state import ClusterState, remove_state, save_state, state_file
 from orchestrator.usecases.connect import PATIENCE, Hosts, connected, unreachable
 from orchestrator.usecases.leasing import Leasing
@@ -29,6 +30,7 @@ def down(context: Context, inventory: Inventory, state: ClusterState | None, pro
         plan, left = _clean_hosts(context, inventory, state, provider)
     with context.phase("machines", "Take away the machines") as phase:
         removed = tuple(provider.destroy(context))
+        sweep(inventory.name)
         phase.summary = ", ".join(removed) or "nothing to take away"
     if not left:
         remove_state(inventory.name)

@@ -18,6 +18,7 @@ from orchestrator.runtime.snapshots import DamagedSnapshot, load_snapshot, snaps
 from orchestrator.runtime.state import load_state, remove_state
 from orchestrator.transport.base import CommandResult
 from orchestrator.usecases import answering, clocks, moving, snapshot
+from orchestrator.usecases.down import down
 from orchestrator.usecases.up import up
 
 FILE = Path("/y/inventory.yaml")
@@ -141,6 +142,14 @@ class TestSave:
         with pytest.raises(Interrupted):
             save(provider)
         assert list(snapshots.snapshots_root().iterdir()) == []
+
+    def test_down_takes_away_what_a_killed_save_has_left_and_nothing_else(self, provider, run):
+        save(provider)
+        for left in (".test.1", ".other.1"):
+            (snapshots.snapshots_root() / left / "nodes").mkdir(parents=True)
+        down(run.context, provider.inventory, load_state("test"), provider)
+        found = {path.name for path in snapshots.snapshots_root().iterdir()}
+        assert (".test.1" in found, found >= {"one", ".other.1"}) == (False, True)
 
     def test_hosts_that_exist_cannot_be_saved(self, run):
         hosts = MemoryProvider(inventory(ProviderKind.SSH))
