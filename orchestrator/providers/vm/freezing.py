@@ -33,7 +33,7 @@ from orchestrator.providers.vm.foundation import copy_file, find_base, rebase, r
 from orchestrator.providers.vm.golden import Golden
 from orchestrator.providers.vm.image import NodeImage
 from orchestrator.providers.vm.lan import Lan
-from orchestrator.providers.vm.machine import DISK, LAN_DEVICE, UNPLUGGED, Boot, MachineSpec, command_line
+from orchestrator.providers.vm.machine import DISK, LAN_DEVICE, LOADING, UNPLUGGED, Boot, MachineSpec, command_line
 from orchestrator.providers.vm.rescue import rescued
 from orchestrator.providers.vm.running import Running
 from orchestrator.runtime import paths
@@ -98,6 +98,8 @@ class Freezer:
             _everywhere(saved.nodes, lambda node: self._load(context, node, saved.accel, folder / NODES / node.name))
         # All at once: a node that wakes up long before the others takes them for lost.
         _everywhere(saved.nodes, lambda node: self._machine(node.name).run_on())
+        for node in saved.nodes:
+            (self.root / NODES / node.name / LOADING).unlink()
 
     def _stage(self, source: Path, node: SavedNode, target: Path) -> None:
         base = require_base(node)
@@ -106,6 +108,7 @@ class Freezer:
         rebase(target / DISK, base / DISK, "qcow2")
         made = json.loads((source / IDENTITY).read_text()) | {"base": str(base)}
         paths.write_atomic(target / IDENTITY, json.dumps(made).encode())
+        (target / LOADING).touch()
         if node.unplugged:
             (target / UNPLUGGED).touch()
 
@@ -142,7 +145,7 @@ class Freezer:
 
     def _require_running(self, machines: Sequence[Running]) -> None:
         for machine in machines:
-            made = (machine.folder / IDENTITY).exists()
+            made = (machine.folder / IDENTITY).exists() and not (machine.folder / LOADING).exists()
             if not made or not processes.find(running.label_of(machine.folder)):
                 raise NodeError(
                     "the machine does not run, so its memory cannot be saved",

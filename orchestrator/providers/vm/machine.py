@@ -26,6 +26,9 @@ while a lab comes up was of that kind, and translation is most of the time that 
 DISK, SOCKET, CONSOLE, LOG, UNPLUGGED = "disk.qcow2", "qmp.sock", "console.log", "qemu.log", "unplugged"
 """Names within a machine's folder, which is QEMU's working directory."""
 
+LOADING = "loading"
+"""A file there while saved memory is loaded: until it is gone, what runs is no machine yet."""
+
 
 LAN_DEVICE = "lan-nic"
 """QEMU's name of the interface on the cluster LAN."""

@@ -19,7 +19,7 @@ from orchestrator.providers.vm.identity import Identity, identity_script
 from orchestrator.providers.vm.image import NodeImage
 from orchestrator.providers.vm.keys import new_key_pair
 from orchestrator.providers.vm.lan import Lan
-from orchestrator.providers.vm.machine import CONSOLE, DISK, UNPLUGGED, Boot, MachineSpec, Memory
+from orchestrator.providers.vm.machine import CONSOLE, DISK, LOADING, UNPLUGGED, Boot, MachineSpec, Memory
 from orchestrator.providers.vm.record import NodeRecord, is_recorded, read_record, write_record
 from orchestrator.runtime import paths
 from orchestrator.runtime.context import Context
@@ -57,7 +57,9 @@ class Maker:
                 self._resume(context, node, golden)
 
     def _boot(self, context: Context, node: NodeConfig, golden: Golden) -> None:
-        (self._folder(node.name) / UNPLUGGED).unlink(missing_ok=True)
+        processes.end(processes.find(running.label_of(self._folder(node.name))))  # its memory was never loaded
+        for note in (UNPLUGGED, LOADING):
+            (self._folder(node.name) / note).unlink(missing_ok=True)
         console = self._folder(node.name) / CONSOLE
         offset = console.stat().st_size if console.exists() else 0
         spec = replace(self._spec(node, golden), boot=self._boot_files(node.name, golden))

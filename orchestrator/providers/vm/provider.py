@@ -31,7 +31,7 @@ from orchestrator.providers.vm.golden import ensure_golden
 from orchestrator.providers.vm.image import clean_leftovers
 from orchestrator.providers.vm.keys import new_key_pair
 from orchestrator.providers.vm.lan import Lan, lan_at
-from orchestrator.providers.vm.machine import LAN_DEVICE, UNPLUGGED
+from orchestrator.providers.vm.machine import LAN_DEVICE, LOADING, UNPLUGGED
 from orchestrator.providers.vm.making import CONNECT_SECONDS, Maker, alias_of
 from orchestrator.providers.vm.record import is_recorded
 from orchestrator.providers.vm.running import Running
@@ -222,10 +222,14 @@ class VmProvider:
         return Running(name, self._folder(name))
 
     def _running_nodes(self) -> dict[str, int]:
-        """Names of nodes that run and have an identity, with the pid of their QEMU."""
+        """Names of nodes that run and have an identity, with the pid of their QEMU.
+
+        One into which an interrupted restore has not loaded its memory does not run: it is booted as if it had stopped.
+        """
         folder = str(self._root / "nodes") + "/"
         found = {Path(process.label).name: process.pid for process in processes.find(folder)}
-        return {name: pid for name, pid in found.items() if self._is_made(name)}
+        loaded = {name for name in found if not (self._folder(name) / LOADING).exists()}
+        return {name: pid for name, pid in found.items() if name in loaded and self._is_made(name)}
 
     def _node_folders(self) -> list[str]:
         nodes = self._root / "nodes"

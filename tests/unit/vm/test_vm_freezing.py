@@ -14,7 +14,7 @@ from orchestrator.providers.vm import foundation, freezing, processes, running
 from orchestrator.providers.vm import provider as provider_module
 from orchestrator.providers.vm.accel import Accel
 from orchestrator.providers.vm.lan import Lan
-from orchestrator.providers.vm.machine import DISK, SOCKET, UNPLUGGED
+from orchestrator.providers.vm.machine import DISK, LOADING, SOCKET, UNPLUGGED
 from orchestrator.providers.vm.provider import VmProvider
 from orchestrator.runtime.snapshots import bases_root
 
@@ -276,7 +276,7 @@ class TestThaw:
         monkeypatch.setattr(Lan, "ensure", lambda _lan, _context: None)
         monkeypatch.setattr(freezing.running, "start", lambda _c, name, folder, _s: running.Running(name, folder))
         monkeypatch.setattr(running.Running, "load", lambda self, _c, file: asked.append(("load", self.name, file)))
-        monkeypatch.setattr(running.Running, "run_on", lambda self: asked.append(("run", self.name, None)))
+        monkeypatch.setattr(freezing.running.Running, "run_on", lambda self: asked.append(("run", self.name, None)))
         monkeypatch.setattr(running.Running, "ask", lambda self, *words: asked.append((words[0][0], self.name, None)))
         return asked
 
@@ -297,6 +297,22 @@ class TestThaw:
         provider.thaw(context, target, saved)
         assert [what for what, _, _ in thawing if what != "set_link"] == ["load", "load", "run", "run"]
         assert ("load", "n2", target / "nodes/n2/memory") in thawing
+
+    def test_what_is_not_loaded_to_its_end_is_told_from_what_runs(
+        self, provider, context, saved, target, thawing, state, monkeypatch
+    ):
+        def interrupted(_machine):
+            raise Interrupted("by hand")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(freezing.running.Running, "run_on", interrupted)
+            with pytest.raises(Interrupted):
+                provider.thaw(context, target, saved)
+        assert {path.parent.name for path in state.rglob(LOADING)} == set(NAMES)
+        with pytest.raises(NodeError, match="does not run, so its memory cannot be saved"):
+            provider.freeze(context, target)
+        provider.thaw(context, target, saved)
+        assert list(state.rglob(LOADING)) == []
 
     def test_a_cable_that_was_out_is_out_again(self, provider, context, saved, target, thawing, state):
         provider.thaw(context, target, saved)

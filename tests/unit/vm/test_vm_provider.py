@@ -15,7 +15,7 @@ from orchestrator.providers.vm.files import READY
 from orchestrator.providers.vm.golden import Golden
 from orchestrator.providers.vm.image import NodeImage
 from orchestrator.providers.vm.lan import Lan
-from orchestrator.providers.vm.machine import CONSOLE, SOCKET
+from orchestrator.providers.vm.machine import CONSOLE, LOADING, SOCKET
 from orchestrator.providers.vm.provider import VmProvider
 from orchestrator.runtime.documents import UnusableDocument
 
@@ -185,6 +185,22 @@ def test_a_stopped_node_boots_from_the_image_below_its_disk(context, state, gold
     assert provider.ensure(context) == ()
     assert provider.destroy(context) == ["n1"]
     assert processes.find(f"{state}/") == []
+
+
+def test_a_node_whose_saved_memory_was_never_loaded_boots_from_its_disk(context, state, golden, program, spawn):
+    program("vde_switch", SWITCH)
+    program("qemu-system-x86_64", f"echo {READY} >> {CONSOLE}; {listening(SOCKET)}")
+    folder = make_node(state, "n1", base=str(golden.folder), golden="gold")
+    (golden.folder / "golden.json").write_text('{"id": "gold"}')
+    (folder / LOADING).touch()
+    half = spawn("-name", f"{folder}/")
+    provider = VmProvider(inventory(NODES[0]), state)
+    assert states(provider) == {"n1": "stopped"}
+    assert provider.ensure(context) == ["n1"]
+    assert states(provider) == {"n1": "running"}
+    assert not processes.alive(half.pid)
+    assert provider.ensure(context) == ()
+    provider.destroy(context)
 
 
 def test_a_node_whose_image_was_rebuilt_does_not_boot_on_another_disk(context, state, golden, program):
