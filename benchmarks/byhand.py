@@ -43,7 +43,7 @@ def measure(bench: Bench) -> None:
     Raises ``NodeError`` where a command by hand cannot be carried out, or the mesh does not answer one: such a time
     says nothing.
     """
-    bench.lab("up", *(str(bench.inventory.labs[0].parent / name) for name in MORE))
+    bench.lab("up", *(str(bench.shelf(name)) for name in MORE))
     bench.lab("verify")
     lines = _lines(bench)
     bench.notes["checks"] = f"{len(lines)} commands by hand"
@@ -58,7 +58,7 @@ def _lines(bench: Bench) -> list[Line]:
     """Every question that `lab verify` asks of these labs as they stand, as a command."""
     provider = make_provider(bench.inventory, state_dir(bench.inventory.name))
     nodes = bench.inventory.nodes
-    files = [bench.inventory.labs[0], *(bench.inventory.labs[0].parent / name for name in MORE)]
+    files = [bench.inventory.labs[0], *(bench.shelf(name) for name in MORE)]
     lines: list[Line] = []
     with connected(bench, {node.name: provider.address(node) for node in nodes}) as clients:
         view = observe(bench.context, clients, ())

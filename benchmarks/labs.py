@@ -25,7 +25,7 @@ def measure(bench: Bench) -> None:
 
 def _one(bench: Bench, name: str) -> None:
     with bench.timed(f"{name} up"):
-        bench.lab("up", str(bench.inventory.labs[0].parent / name))
+        bench.lab("up", str(bench.shelf(name)))
     with bench.timed(f"{name} verify"):
         report = bench.lab_document("verify", name)
     results = [

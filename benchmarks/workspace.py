@@ -75,6 +75,10 @@ class Bench:
         """The folder of all clusters of this run."""
         return self.folder / "state"
 
+    def shelf(self, name: str) -> Path:
+        """The folder of another lab, beside that of the inventory."""
+        return self.inventory.labs[0].parent / name
+
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         """What can fail without an end to the run: then nothing that it measured counts, and its clusters are gone."""

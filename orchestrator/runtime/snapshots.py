@@ -19,7 +19,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -133,8 +133,6 @@ def sweep(owner: str) -> None:
     """Take away what an interrupted run of ``owner``, whose lock is held, has left beside the snapshots."""
     for leftover in snapshots_root().glob(f".{owner}.*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    with suppress(OSError):  # there are snapshots, or there never was a folder for them
-        snapshots_root().rmdir()
 
 
 def write_manifest(folder: Path, snapshot: Snapshot) -> None:

@@ -86,6 +86,7 @@ def _struck(ground: Ground, point: Point) -> tuple[int, str, bool]:
         start_new_session=True,
     )
     watchdog = threading.Timer(PATIENCE, process.kill)
+    watchdog.daemon = True  # or a run that is ended would wait for it
     watchdog.start()
     with process:
         said, struck = "", False

@@ -276,7 +276,7 @@ class TestThaw:
         monkeypatch.setattr(Lan, "ensure", lambda _lan, _context: None)
         monkeypatch.setattr(freezing.running, "start", lambda _c, name, folder, _s: running.Running(name, folder))
         monkeypatch.setattr(running.Running, "load", lambda self, _c, file: asked.append(("load", self.name, file)))
-        monkeypatch.setattr(freezing.running.Running, "run_on", lambda self: asked.append(("run", self.name, None)))
+        monkeypatch.setattr(running.Running, "run_on", lambda self: asked.append(("run", self.name, None)))
         monkeypatch.setattr(running.Running, "ask", lambda self, *words: asked.append((words[0][0], self.name, None)))
         return asked
 
@@ -305,7 +305,7 @@ class TestThaw:
             raise Interrupted("by hand")
 
         with monkeypatch.context() as patch:
-            patch.setattr(freezing.running.Running, "run_on", interrupted)
+            patch.setattr(running.Running, "run_on", interrupted)
             with pytest.raises(Interrupted):
                 provider.thaw(context, target, saved)
         assert {path.parent.name for path in state.rglob(LOADING)} == set(NAMES)
