@@ -132,6 +132,28 @@ def running(swarm: SwarmView, service: str) -> tuple[LiveTask, ...]:
     )
 
 
+def ending(view: ClusterView) -> dict[str, float]:
+    """The tasks that are about to end, by id, each with its service's stop grace period in seconds.
+
+    They run although they shall not, on nodes that answer the managers or us. A node that comes back after the managers
+    had given it up still runs the tasks that were replaced, and these still answer; it comes back to the managers
+    within 8 s (swarmkit, ``agent/session.go``: ``maxSessionFailureBackoff``).
+    """
+    swarm = view.swarm
+    if swarm is None:
+        return {}
+    alive = {node.id for node in swarm.nodes if node.state == "ready"} | {seen.node_id for seen in view.nodes}
+    grace = {live.spec.name: live.spec.stop_grace_period for live in swarm.services}
+    return {
+        task.id: grace[task.service]
+        for task in swarm.tasks
+        if task.service in grace
+        and task.node_id in alive
+        and task.state == "running"
+        and task.desired not in {"running", "ready"}
+    }
+
+
 def shortfall(service: Service, swarm: SwarmView) -> str:
     """What a service lacks to be as wanted, "" for one that has converged.
 

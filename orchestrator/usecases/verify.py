@@ -23,12 +23,13 @@ from orchestrator.model.probe import Pairs, Sample
 from orchestrator.model.verdict import CheckResult, Verdict, VerifyReport
 from orchestrator.observe import observe
 from orchestrator.planning.attach import without_jobs
-from orchestrator.planning.cluster import all_labels
+from orchestrator.planning.cluster import all_labels, ending
 from orchestrator.planning.judge import judge
 from orchestrator.planning.probes import plan_probes
 from orchestrator.planning.tally import MANY, enumerate_names
 from orchestrator.providers.base import Provider
 from orchestrator.runtime.context import Context
+from orchestrator.runtime.retry import NotYet, until
 from orchestrator.runtime.state import ClusterState
 from orchestrator.usecases.altering import altering, run_altering
 from orchestrator.usecases.answering import operator_routes, targets
@@ -37,6 +38,9 @@ from orchestrator.usecases.attach import attach
 from orchestrator.usecases.checking import run_checks
 from orchestrator.usecases.connect import Hosts, connected, unreachable
 from orchestrator.usecases.experiments import Ground
+
+REPORTING = 5.0
+"""Seconds beside its stop grace period until the managers have heard that a task has ended."""
 
 
 def verify(
@@ -68,6 +72,7 @@ def verify(
     with connected(context, provider, inventory.nodes) as hosts:
         with context.phase("observe", "Look at the swarm"):
             view = observe(context, hosts, ())
+        view = _settled(context, hosts, view)
         view, jobs = without_jobs(attach(view, inventory.name)) if attached else (view, ())
         if view.swarm is None:
             return _no_manager(inventory, hosts, attached=attached)
@@ -111,6 +116,27 @@ def verify(
         further = run_altering(Ground(context, inventory, provider), chosen, report)
         report = replace(report, labs=(*report.labs, *further), seconds=time.monotonic() - started)
     return VerifyOutcome(report, asked.made, tuple(notes))
+
+
+def _settled(context: Context, hosts: Hosts, view: ClusterView) -> ClusterView:
+    """The cluster once no task is about to end any more, or the time that these have for it is over."""
+    passing = ending(view)
+    if view.swarm is None or not passing:
+        return view
+    manager = view.swarm.seen_by
+    with context.phase("settle", "Wait for tasks that shall end") as phase:
+
+        def look() -> None:
+            told = observe(context, {manager: hosts[manager]}, ()).swarm
+            if ending(replace(view, swarm=told)):
+                raise NotYet
+
+        try:
+            until(context, look, deadline=max(passing.values()) + REPORTING)
+            phase.summary = "they have ended"
+        except NotYet:
+            phase.summary = "some still run"
+        return observe(context, hosts, ())
 
 
 def _chosen(

@@ -91,7 +91,8 @@ class MeshHost(ScriptedHost):
             task
             for task in self._fake.tasks.values()
             if task["ServiceID"] == service["ID"]
-            and task["DesiredState"] == "running"
+            and task["Status"]["State"] == "running"
+            and self._fake.nodes[task["NodeID"]]["Status"]["State"] == "ready"
             and (entry, task["Slot"]) not in self._forgotten
         ]
         if not tasks:

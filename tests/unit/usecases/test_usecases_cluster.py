@@ -1,7 +1,10 @@
 """up, verify, status and down from end to end, on engines in memory."""
 
+import itertools
 import json
+import math
 import re
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -19,6 +22,7 @@ from orchestrator.runtime.state import ClusterState, load_state, save_state
 from orchestrator.transport.fakeswarm import FakeSwarm
 from orchestrator.usecases import answering
 from orchestrator.usecases import up as up_module
+from orchestrator.usecases import verify as verify_module
 from orchestrator.usecases.down import down, down_labs
 from orchestrator.usecases.status import status
 from orchestrator.usecases.up import preview, up
@@ -54,6 +58,22 @@ CONTAINERD_STORE = [["driver-type", "io.containerd.snapshotter.v1"]]
 
 def bring_up(provider: MemoryProvider, *labs) -> None:
     up(Recorder().context, provider.inventory, labs or [lab()], provider)
+
+
+def replaced_task(fake: FakeSwarm, looks: float = math.inf) -> dict:
+    """A task that was replaced while its node was away, and runs on until the managers were asked ``looks`` times."""
+    task = deepcopy(next(iter(fake.tasks.values()))) | {"ID": "outlived", "DesiredState": "shutdown"}
+    fake.tasks["outlived"] = task
+    left = itertools.count()
+    handle = fake.handle
+
+    def counted(engine: str, method: str, path: str, query: dict[str, str], body: bytes) -> tuple:
+        if path.endswith("/tasks") and next(left) >= looks:
+            task["Status"]["State"] = "shutdown"
+        return handle(engine, method, path, query, body)
+
+    fake.handle = counted
+    return task
 
 
 def snapshot(fake: FakeSwarm) -> tuple:
@@ -362,6 +382,25 @@ class TestVerify:
         cells = [cell for port in outcome.report.ports for cell in port.cells if cell.vantage == "n3"]
         assert {cell.verdict for cell in cells} == {Verdict.INCONCLUSIVE}
         assert outcome.report.verdict is not Verdict.PASS
+
+    def test_a_task_that_is_about_to_end_is_waited_for(self, hosts, run):
+        bring_up(hosts)
+        replaced_task(hosts.fake, looks=3)
+        outcome = verify(run.context, hosts.inventory, hosts, requests=4)
+        assert outcome.report.verdict is Verdict.PASS
+        assert "settle" in run.phases()
+
+    def test_a_task_that_does_not_end_is_told(self, hosts, run, monkeypatch):
+        monkeypatch.setattr(verify_module, "REPORTING", 0.0)
+        patient = lab()
+        (service,) = patient.services
+        bring_up(hosts, replace(patient, services=(replace(service, stop_grace_period=0.0),)))
+        task = replaced_task(hosts.fake)
+        report = verify(run.context, hosts.inventory, hosts, requests=4).report
+        failed = [check for port in report.ports for check in port.checks if check.verdict is Verdict.FAIL]
+        assert {check.check for check in failed} == {"identity"}
+        assert f"task {task['Slot']} on" in failed[0].reason
+        assert "which is running and shall be shutdown" in failed[0].reason
 
     def test_without_a_manager_nothing_can_be_said(self, hosts, run):
         bring_up(hosts)
