@@ -11,13 +11,12 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.apply.members import out_of_sequence
 from orchestrator.apply.site import Raw, Site
 from orchestrator.errors import RefusedError
 from orchestrator.model.inventory import Availability
 from orchestrator.model.labels import CLUSTER
 from orchestrator.runtime.retry import on_conflict
-from orchestrator.transport.engine_errors import engine_errors
+from orchestrator.transport.engine_errors import engine_errors, out_of_sequence
 
 
 def set_replicas(site: Site, service: str, replicas: int) -> None:

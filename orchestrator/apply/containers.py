@@ -23,7 +23,7 @@ from orchestrator.errors import NodeError, RefusedError
 from orchestrator.model.labels import CLUSTER, owned_by
 from orchestrator.model.observed import LiveContainer
 from orchestrator.model.plan import CreateBridge, RemoveBridge, RemoveContainer, RunContainer
-from orchestrator.observe.containers import parse_bridge, parse_container
+from orchestrator.observe.containers import parse_bridge, parse_container, task_containers
 from orchestrator.observe.look import image_id
 from orchestrator.planning.compare import bridge_changes
 from orchestrator.planning.containers import amiss, cannot_start, has_ended
@@ -178,6 +178,19 @@ def remove_container(job: Job, action: RemoveContainer) -> bool:
         return True
 
     return while_busy(job.context, remove, _already_going, deadline=DETACH_SECONDS)
+
+
+def remove_task_containers(job: Job, node: str, cluster: str) -> bool:
+    """Remove what an engine that has left the swarm keeps of our tasks; whether there was anything.
+
+    Leaving removes running containers only (moby, ``daemon/cluster/swarm.go``: ``Leave`` lists them without ``All``),
+    so those stay that have ended, or that a power cut has stopped.
+    """
+    with engine_errors(node, "list containers"):
+        listed = job.site.host(node).engine().containers(all=True)
+    left = [found for found in task_containers(listed) if owned_by(found.labels, cluster)]
+    removed = [remove_container(job, RemoveContainer(node, found.id, found.name, cluster)) for found in left]
+    return any(removed)
 
 
 def _already_going(error: BaseException) -> bool:

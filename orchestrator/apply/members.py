@@ -10,13 +10,14 @@ from typing import Any
 
 from docker.errors import APIError
 
+from orchestrator.apply.containers import remove_task_containers
 from orchestrator.apply.site import Job, Manager, Raw
 from orchestrator.errors import NodeError, RefusedError
 from orchestrator.model.inventory import Role
 from orchestrator.model.labels import CLUSTER
 from orchestrator.model.plan import InitSwarm, JoinSwarm, LeaveSwarm, RemoveMember, UpdateNode
 from orchestrator.runtime.retry import NotYet, on_conflict, until, while_busy
-from orchestrator.transport.engine_errors import engine_errors
+from orchestrator.transport.engine_errors import engine_errors, out_of_sequence
 
 MEMBER_SECONDS = 60.0
 """How long a node may take to become, or stop being, what it was told to be."""
@@ -203,11 +204,6 @@ def _await_role(job: Job, action: UpdateNode) -> None:
     _until(job, look, action.node, f"did not become a {action.role.value}")
 
 
-def out_of_sequence(error: BaseException) -> bool:
-    """Whether somebody else changed the object between reading and writing it."""
-    return "update out of sequence" in str(error)
-
-
 def _require_our_swarm(manager: Manager) -> None:
     if not manager.cluster:
         raise RefusedError(
@@ -218,11 +214,16 @@ def _require_our_swarm(manager: Manager) -> None:
 
 
 def leave_swarm(job: Job, action: LeaveSwarm) -> bool:
-    """``docker swarm leave``, then wait until the engine has left."""
+    """``docker swarm leave``, then wait until the engine has left, and remove what it forgets of our tasks."""
     swarm = job.site.info(action.node)
-    if swarm["LocalNodeState"] == "inactive":
-        return False
-    _require_member_of_ours(job, action, swarm)
+    left = swarm["LocalNodeState"] != "inactive"
+    if left:
+        _require_member_of_ours(job, action, swarm)
+        _leave(job, action)
+    return remove_task_containers(job, action.node, action.cluster) or left
+
+
+def _leave(job: Job, action: LeaveSwarm) -> None:
     engine = job.site.host(action.node).engine()
     with engine_errors(action.node, "swarm leave"):
         engine.leave_swarm(force=action.force)
@@ -233,12 +234,15 @@ def leave_swarm(job: Job, action: LeaveSwarm) -> bool:
             raise NotYet(f"its state is {state}")
 
     _until(job, look, action.node, "did not leave the swarm")
-    return True
 
 
 def _require_member_of_ours(job: Job, action: LeaveSwarm, swarm: Raw) -> None:
     """Only a swarm with our label is left. Where no manager can tell, ``force`` is the plan's word that it is ours."""
     if _labels(swarm).get(CLUSTER):
+        return
+    if action.former:
+        if swarm["NodeID"] != action.former:
+            raise _foreign(action.node, swarm["LocalNodeState"])
         return
     try:
         manager = job.site.manager()

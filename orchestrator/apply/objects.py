@@ -14,7 +14,6 @@ from typing import Any
 
 from docker.errors import NotFound
 
-from orchestrator.apply.members import out_of_sequence
 from orchestrator.apply.render import config_args, network_args, service_spec
 from orchestrator.apply.site import Job, Manager, Raw
 from orchestrator.errors import NodeError, RefusedError
@@ -32,7 +31,7 @@ from orchestrator.model.plan import (
 )
 from orchestrator.observe.parse import parse_config, parse_network, parse_service
 from orchestrator.runtime.retry import NotYet, on_conflict, until, while_busy
-from orchestrator.transport.engine_errors import engine_errors
+from orchestrator.transport.engine_errors import engine_errors, out_of_sequence
 
 DETACH_SECONDS = 60.0
 """How long a removed service's tasks may take to be gone, and a network to be free of them."""

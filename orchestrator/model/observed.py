@@ -63,6 +63,15 @@ class LiveContainer:
 
 
 @dataclass(frozen=True)
+class TaskContainer:
+    """A container that a node's engine made for a task of ours."""
+
+    id: str
+    name: str
+    labels: dict[str, str]
+
+
+@dataclass(frozen=True)
 class LiveBridge:
     """A bridge network on one node that carries our label; ``spec`` holds the subnet that Docker really uses."""
 
@@ -81,6 +90,7 @@ class NodeView:
     ``ingress_address`` is the node's own address on the ingress network ("" where it has none yet):
     a task sees ingress traffic come from there;
     ``containers`` maps running container ids to task ids (only those of swarm tasks);
+    ``task_containers`` are all containers of tasks that carry our label, running or not;
     ``plain`` and ``bridges`` are the plain containers and bridge networks that carry our label (any cluster's);
     ``other_containers`` are the names of all other containers, ``other_networks`` maps the names of all other
     networks that are the node's own to their subnets ("" where they have none); ``clock`` is the time that the node's
@@ -102,6 +112,7 @@ class NodeView:
     containerd_images: bool = False
     ingress_address: str = ""
     containers: dict[str, str] = field(default_factory=dict)
+    task_containers: tuple[TaskContainer, ...] = ()
     plain: tuple[LiveContainer, ...] = ()
     bridges: tuple[LiveBridge, ...] = ()
     other_containers: tuple[str, ...] = ()

@@ -141,7 +141,7 @@ class RunContainer:
 
 @dataclass(frozen=True)
 class RemoveContainer:
-    """Remove a plain container of ours from a node, running or not; ``cluster`` is what its label must say."""
+    """Remove a container of ours from a node, running or not; ``cluster`` is what its label must say."""
 
     node: str
     id: str
@@ -151,10 +151,16 @@ class RemoveContainer:
 
 @dataclass(frozen=True)
 class LeaveSwarm:
-    """Make a node leave the swarm that we made; ``force`` for managers, or where nobody else answers."""
+    """Make a node leave the swarm that we made; ``force`` for managers, or where nobody else answers.
+
+    What the engine keeps of ``cluster``'s tasks goes, too. ``former`` is the node's id in a swarm of ours that has
+    ended without it, "" where the swarm is there yet.
+    """
 
     node: str
     force: bool
+    cluster: str
+    former: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 
 from orchestrator.model.lab import Bridge
 from orchestrator.model.labels import CLUSTER, SPEC
-from orchestrator.model.observed import LiveBridge, LiveContainer
+from orchestrator.model.observed import LiveBridge, LiveContainer, TaskContainer
 from orchestrator.model.spec import container_of
 from orchestrator.observe.parse import TASK_LABEL, Raw, key_of
 
@@ -22,6 +22,15 @@ def is_ours(raw: Raw) -> bool:
 def is_bridge(raw: Raw) -> bool:
     """Whether an entry of ``GET /networks`` is a bridge network that carries our label."""
     return raw.get("Driver") == "bridge" and is_ours(raw)
+
+
+def task_containers(listed: Collection[Raw]) -> tuple[TaskContainer, ...]:
+    """The containers of tasks that carry our label, from ``GET /containers/json?all=1``."""
+    return tuple(
+        TaskContainer(raw["Id"], raw["Names"][0].removeprefix("/"), dict(raw["Labels"]))
+        for raw in listed
+        if is_ours(raw) and TASK_LABEL in raw["Labels"]
+    )
 
 
 def other_containers(listed: Collection[Raw]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from orchestrator.observe.containers import (
     other_networks,
     parse_bridge,
     parse_container,
+    task_containers,
 )
 from orchestrator.observe.lease import find_lease, is_lease, moment
 from orchestrator.observe.parse import (
@@ -125,6 +126,7 @@ def observe_node(host: Host, images: Collection[str]) -> NodeView:
         )
         return replace(
             seen,
+            task_containers=task_containers(containers),
             plain=tuple(_plain(engine, containers)),
             bridges=tuple(parse_bridge(raw) for raw in networks if is_bridge(raw)),
             other_containers=other_containers(containers),

@@ -11,28 +11,29 @@ from orchestrator.planning.cluster import places
 from orchestrator.planning.container_steps import behind_removals, bridge_steps, container_removals, run_steps
 from orchestrator.planning.containers import node_goals
 from orchestrator.planning.down import plan_down, plan_remove_labs
+from orchestrator.planning.former import NOTHING, Known
 from orchestrator.planning.members import plan_members
 from orchestrator.planning.objects import image_steps, object_notes, object_steps
 from orchestrator.planning.refusals import refusals
 from orchestrator.planning.resolve import Wanted
 from orchestrator.planning.survey import survey
 
-__all__ = ["opening", "plan_down", "plan_remove_labs", "plan_up"]
+__all__ = ["Known", "opening", "plan_down", "plan_remove_labs", "plan_up"]
 
 
-def plan_up(inventory: Inventory, wanted: Wanted, view: ClusterView, known: str = "") -> Plan:
+def plan_up(inventory: Inventory, wanted: Wanted, view: ClusterView, known: Known = NOTHING) -> Plan:
     """The steps from ``view`` to the nodes of ``inventory`` in one swarm with everything ``wanted`` running in it.
 
     A cluster that is as wanted gives an empty plan. Where something that is not ours stands in the way, the plan holds
     only refusals. What cannot be done while nodes are out of reach is in ``left``, and all else is planned. Objects of
     ours whose lab is not among the wanted ones stay as they are: another ``lab up`` may have made them. ``known`` is
-    the id of the swarm that we remember having made, "" for none.
+    what we remember of the swarm that we made.
     """
     found = survey(inventory.name, wanted, view.swarm)
     stopping = refusals(inventory, found, view, known)
     if stopping:
         return Plan(refusals=stopping)
-    members = plan_members(inventory, view)
+    members = plan_members(inventory, view, known.members)
     nodes = places(inventory.nodes, view)
     images = tuple(image_steps(wanted, nodes))
     ready = tuple(step.id for step in members.steps)

@@ -25,7 +25,7 @@ def plan_down(cluster: str, view: ClusterView, *, own_swarm: bool, nodes: Sequen
     objects = removal_steps(cluster, view, chosen)
     dissolve = owned_by(swarm.labels, cluster) if swarm else own_swarm
     leaving = [place for place in found if _ours(place, swarm, found)] if dissolve else []
-    members = _departures(leaving, found, swarm, tuple(step.id for step in objects)) if dissolve else ()
+    members = _departures(cluster, leaving, found, swarm, tuple(step.id for step in objects)) if dissolve else ()
     notes = [*_node_notes(found, leaving)]
     if swarm:
         notes += _stranger_notes(swarm, chosen, found) if dissolve else _used_notes(swarm, chosen)
@@ -64,21 +64,22 @@ def _ours(place: Place, swarm: SwarmView | None, found: Sequence[Place]) -> bool
 
 
 def _departures(
-    leaving: Sequence[Place], found: Sequence[Place], swarm: SwarmView | None, after: tuple[str, ...]
+    cluster: str, leaving: Sequence[Place], found: Sequence[Place], swarm: SwarmView | None, after: tuple[str, ...]
 ) -> tuple[Step, ...]:
     """Workers leave side by side, lost ones are struck off, then the managers leave one by one, the first one last."""
-    workers = [_leave(place, force=swarm is None, after=after) for place in leaving if not place.view.is_manager]
+    forced = swarm is None
+    workers = [_leave(place, cluster, forced, after) for place in leaving if not place.view.is_manager]
     lost = list(_lost(found, swarm, after)) if swarm else []
     turn = (*after, *(step.id for step in [*workers, *lost]))
     managers = []
     for place in reversed([place for place in leaving if place.view.is_manager]):
-        managers.append(_leave(place, force=True, after=turn))
+        managers.append(_leave(place, cluster, True, turn))
         turn = (managers[-1].id,)
     return (*workers, *lost, *managers)
 
 
-def _leave(place: Place, *, force: bool, after: tuple[str, ...]) -> Step:
-    action = LeaveSwarm(place.name, force=force)
+def _leave(place: Place, cluster: str, force: bool, after: tuple[str, ...]) -> Step:
+    action = LeaveSwarm(place.name, force, cluster)
     return Step(f"leave {place.name}", action, f"{place.name} leaves the swarm", "we made this swarm", after)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.model.inventory import Availability, Inventory, NodeConfig, Role
 from orchestrator.model.labels import CLUSTER
 from orchestrator.model.observed import ClusterView, SwarmNode, SwarmState, SwarmView
-from orchestrator.model.plan import Deferral, InitSwarm, JoinSwarm, RemoveMember, Step, UpdateNode
+from orchestrator.model.plan import Deferral, InitSwarm, JoinSwarm, LeaveSwarm, RemoveMember, Step, UpdateNode
 from orchestrator.planning.cluster import (
     CLUSTER_PORT,
     Place,
@@ -19,6 +19,7 @@ from orchestrator.planning.cluster import (
     stale_members,
     why_unreachable,
 )
+from orchestrator.planning.former import former_members
 from orchestrator.planning.quorum import holds, managers_of, share, without
 
 OUR_LABELS = "swarm-mesh-lab.labels"
@@ -35,20 +36,25 @@ class MemberSteps:
     left: tuple[Deferral, ...] = ()
 
 
-def plan_members(inventory: Inventory, view: ClusterView) -> MemberSteps:
-    """What makes every node that answers the wanted member. Assumes that nothing stands in the way."""
+def plan_members(inventory: Inventory, view: ClusterView, known: Collection[str] = ()) -> MemberSteps:
+    """What makes every node that answers the wanted member. Assumes that nothing stands in the way.
+
+    ``known`` are the ids that were seen in a swarm of ours.
+    """
     found = places(inventory.nodes, view)
     starting = [] if view.swarm else [_init(inventory, found[_first(inventory)])]
     swarm = tuple(step.id for step in starting)
     via = _via(found, view.swarm, inventory)
-    newcomers = joining(found, view)
+    former = former_members(found, view.swarm, known)
+    leaves = [_leave(inventory.name, place) for place in former]
+    newcomers = joining(found, view, former)
     waiting = unsafe_departures(found, view.swarm, newcomers) if view.swarm else {}
     held = {deferral.subject for deferral in waiting.values()}
     newcomers = tuple(place for place in newcomers if place.name not in held)
     removals = list(_removals(found, view.swarm, via, waiting)) if view.swarm else []
-    joins = list(_joins(newcomers, via, (*swarm, *(step.id for step in removals))))
+    joins = list(_joins(newcomers, via, (*swarm, *(step.id for step in [*leaves, *removals]))))
     updates = list(_updates([_held(place, waiting) for place in found], [*starting, *joins], removals))
-    steps = (*starting, *removals, *joins, *updates)
+    steps = (*starting, *leaves, *removals, *joins, *updates)
     return MemberSteps(steps, tuple(_notes(found, view)), swarm, tuple(_left(found, waiting)))
 
 
@@ -93,9 +99,13 @@ def _held(place: Place, waiting: Mapping[str, Deferral]) -> Place:
     return replace(place, config=replace(place.config, role=place.member.role))
 
 
-def joining(found: Sequence[Place], view: ClusterView) -> tuple[Place, ...]:
-    """The nodes that answer and are in no swarm, without the one that starts the swarm; managers first."""
-    outside = [place for place in found if place.view.reachable and place.view.swarm is SwarmState.INACTIVE]
+def joining(found: Sequence[Place], view: ClusterView, former: Collection[Place] = ()) -> tuple[Place, ...]:
+    """The nodes that answer and are in no swarm, without the one that starts the swarm; managers first.
+
+    With them those of a ``former`` swarm, which have to leave that before.
+    """
+    idle = [place for place in found if place.view.reachable and place.view.swarm is SwarmState.INACTIVE]
+    outside = [place for place in found if place in idle or place in former]
     ordered = sorted(outside, key=lambda place: place.config.role is not Role.MANAGER)
     return tuple(ordered if view.swarm else ordered[1:])
 
@@ -139,6 +149,12 @@ def _init(inventory: Inventory, place: Place) -> Step:
     action = InitSwarm(place.name, address, data_path, inventory.swarm, labels={CLUSTER: inventory.name})
     summary = f"start the swarm on {place.name}, advertised as {address}"
     return Step(f"init {place.name}", action, summary, "no node is in a swarm yet")
+
+
+def _leave(cluster: str, place: Place) -> Step:
+    action = LeaveSwarm(place.name, force=True, cluster=cluster, former=place.view.node_id)
+    summary = f"{place.name} leaves the swarm that it was in"
+    return Step(f"leave {place.name}", action, summary, "we made that swarm, and its managers have left it")
 
 
 def _removals(found: Sequence[Place], swarm: SwarmView, via: Place, waiting: Mapping[str, Deferral]) -> Iterator[Step]:

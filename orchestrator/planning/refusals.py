@@ -21,17 +21,22 @@ from orchestrator.planning.cluster import (
 from orchestrator.planning.container_refusals import container_refusals
 from orchestrator.planning.containers import node_goals
 from orchestrator.planning.foreign import another_swarm, foreign_swarm
+from orchestrator.planning.former import NOTHING, Known, former_members
 from orchestrator.planning.images import stores_differ
 from orchestrator.planning.members import joining
 from orchestrator.planning.survey import Survey, blocked_ports, overlap
 
 
-def refusals(inventory: Inventory, found: Survey, view: ClusterView, known: str = "") -> tuple[Refusal, ...]:
-    """Every reason not to carry out a plan; ``known`` is the id of the swarm that we remember, "" for none."""
+def refusals(inventory: Inventory, found: Survey, view: ClusterView, known: Known = NOTHING) -> tuple[Refusal, ...]:
+    """Every reason not to carry out a plan; ``known`` is what we remember of the swarm that we made."""
     nodes = places(inventory.nodes, view)
-    in_the_way = [*_states(nodes), *stores_differ(found.wanted.images, [place.view for place in nodes])]
-    in_the_way += _membership(inventory, nodes, view.swarm) if view.swarm else _no_swarm(inventory, nodes, known)
-    in_the_way += _addresses(inventory, nodes, view)
+    former = former_members(nodes, view.swarm, known.members)
+    settled = [place for place in nodes if place not in former]
+    in_the_way = [*_states(settled), *stores_differ(found.wanted.images, [place.view for place in nodes])]
+    in_the_way += (
+        _membership(inventory, settled, view.swarm) if view.swarm else _no_swarm(inventory, settled, known.swarm)
+    )
+    in_the_way += _addresses(inventory, nodes, view, former)
     in_the_way += [*_names(found), *_twice(found), *_externals(found), *_networks(found), *_subnets(found)]
     in_the_way += [*_ports(found), *container_refusals(found, node_goals(found, nodes))]
     return tuple(in_the_way)
@@ -90,10 +95,12 @@ def _membership(inventory: Inventory, nodes: Sequence[Place], swarm: SwarmView) 
             yield another_swarm(place, "it is in another swarm, or was removed from ours without knowing it")
 
 
-def _addresses(inventory: Inventory, nodes: Sequence[Place], view: ClusterView) -> Iterator[Refusal]:
+def _addresses(
+    inventory: Inventory, nodes: Sequence[Place], view: ClusterView, former: Sequence[Place]
+) -> Iterator[Refusal]:
     """A node that enters a swarm must tell the others where it is: on a host with several networks that is no guess."""
     first = [place for place in nodes if place.name == inventory.managers[0].name and not view.swarm]
-    for place in [*first, *joining(nodes, view)]:
+    for place in [*first, *joining(nodes, view, former)]:
         if place.view.reachable and not advertised(place.config):
             yield Refusal(
                 place.name,

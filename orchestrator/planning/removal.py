@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from orchestrator.model.observed import ClusterView, NodeView, SwarmView
+from orchestrator.model.observed import ClusterView, LiveContainer, NodeView, SwarmState, SwarmView, TaskContainer
 from orchestrator.model.plan import RemoveBridge, RemoveConfig, RemoveContainer, RemoveNetwork, RemoveService, Step
 from orchestrator.planning.container_steps import removal_id
 from orchestrator.planning.survey import uses
@@ -22,7 +22,10 @@ def removal_steps(cluster: str, view: ClusterView, chosen: Chosen) -> tuple[Step
 
 
 def _of_node(cluster: str, node: NodeView, chosen: Chosen) -> Iterator[Step]:
-    containers = [live for live in node.plain if chosen(live.labels)]
+    """What is the node's own. Containers of tasks are the swarm's, unless the node has left it without them."""
+    left = node.task_containers if node.swarm is SwarmState.INACTIVE else ()
+    there: tuple[LiveContainer | TaskContainer, ...] = (*node.plain, *left)
+    containers = [live for live in there if chosen(live.labels)]
     for live in containers:
         action = RemoveContainer(node.name, live.id, live.name, cluster)
         yield Step(removal_id(node.name, live.name), action, f"remove container {live.name} on {node.name}", REASON)

@@ -41,7 +41,9 @@ def wanted(inventory: Inventory, labs: Sequence[Lab], images: Mapping[str, LabIm
     return Wanted(
         labs=tuple(lab.name for lab in labs),
         services=tuple(
-            _by_id(_marked(service, inventory.name, lab.name), images) for lab in labs for service in lab.services
+            _by_id(_marked_service(service, inventory.name, lab.name), images)
+            for lab in labs
+            for service in lab.services
         ),
         networks=tuple(
             network if network.external else _marked(network, inventory.name, lab.name)
@@ -65,6 +67,12 @@ def used_images(labs: Sequence[Lab]) -> set[str]:
 
 def _marked(thing: Labelled, cluster: str, lab: str) -> Labelled:
     return replace(thing, labels={**thing.labels, **ownership(cluster, lab)})
+
+
+def _marked_service(service: Service, cluster: str, lab: str) -> Service:
+    """A service whose tasks' containers are marked, too: by that we know them where no swarm tells of them any more."""
+    marked = _marked(service, cluster, lab)
+    return replace(marked, container_labels={**service.container_labels, **ownership(cluster, lab)})
 
 
 def _by_id(user: Running, images: Mapping[str, LabImage]) -> Running:

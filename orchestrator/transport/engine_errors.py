@@ -52,6 +52,11 @@ def is_passing(error: NodeError) -> bool:
     return error.kind == "timeout" or any(known in text for known in _PASSING)
 
 
+def out_of_sequence(error: BaseException) -> bool:
+    """Whether somebody else changed the object between reading and writing it."""
+    return "update out of sequence" in str(error)
+
+
 def status_of(error: BaseException | None) -> int:
     """The HTTP status of the engine's answer behind an error; 0 where there was none."""
     if isinstance(error, NodeError):

@@ -34,7 +34,7 @@ class FakeContainers(FakeObjects):
             {
                 "Id": task["Status"]["ContainerStatus"]["ContainerID"],
                 "Names": [f"/task.{task['ID']}"],
-                "Labels": {"com.docker.swarm.task.id": task["ID"]},
+                "Labels": {**task["Spec"]["ContainerSpec"].get("Labels", {}), "com.docker.swarm.task.id": task["ID"]},
                 "State": "running",
             }
             for task in self.tasks.values()

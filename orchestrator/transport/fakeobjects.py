@@ -42,6 +42,7 @@ class FakeEngine:
 
     ``containers`` are the plain ones and ``local`` the networks of this engine alone, by name. ``ending`` maps names of
     containers that end at once to their exit codes, ``registry`` references that can be pulled to ids.
+    ``lost_managers`` are the addresses of managers that an engine knows which came up without any of them.
     ``slow_attachments`` is how often attaching a container to an overlay takes too long. ``driver_status`` is what the
     engine says of where it keeps images.
     """
@@ -55,6 +56,7 @@ class FakeEngine:
     containers: dict[str, Raw] = field(default_factory=dict)
     local: dict[str, Raw] = field(default_factory=lambda: {name: _predefined(name) for name in PREDEFINED_NETWORKS})
     ending: dict[str, int] = field(default_factory=dict)
+    lost_managers: list[str] = field(default_factory=list)
     slow_attachments: int = 0
     registry: dict[str, str] = field(default_factory=dict)
     driver_status: list[list[str]] = field(default_factory=list)

@@ -66,12 +66,35 @@ class FakeSwarm(FakeContainers):
 
     # -- the engine itself
 
+    def cut_power(self, name: str) -> None:
+        """A node is gone, and its engine is as it will be when it comes back.
+
+        It tries to reach the managers, and the containers of its tasks stand still.
+        """
+        engine = self.engines[name]
+        for task in self.tasks.values():
+            if task["NodeID"] == engine.node_id:
+                labels = task["Spec"]["ContainerSpec"].get("Labels", {}) | {"com.docker.swarm.task.id": task["ID"]}
+                container = f"task.{task['ID']}"
+                engine.containers[container] = {
+                    "Id": task["Status"]["ContainerStatus"]["ContainerID"],
+                    "Name": f"/{container}",
+                    "Config": {"Labels": labels},
+                    "State": {"Status": "exited", "ExitCode": 255, "Error": "", "Pid": 0},
+                    "NetworkSettings": {"SandboxKey": "", "Networks": {}},
+                }
+        managers = [self.engines[raw["Description"]["Hostname"]] for raw in self.nodes.values() if manages(raw)]
+        engine.state, engine.lost_managers = "pending", [manager.address for manager in managers]
+        self.kill(name)
+
     def _version(self, call: Call) -> Raw:  # noqa: ARG002
         return {"Version": "26.1.5", "ApiVersion": "1.45", "MinAPIVersion": "1.24"}
 
     def _info(self, call: Call) -> Raw:
         engine = call.engine
         swarm: Raw = {"LocalNodeState": engine.state, "NodeID": engine.node_id, "NodeAddr": "", "RemoteManagers": None}
+        if engine.state == "pending":
+            swarm["RemoteManagers"] = [{"NodeID": "", "Addr": f"{address}:2377"} for address in engine.lost_managers]
         if engine.state == "active":
             swarm["NodeAddr"] = engine.address
             managers = [self.engines[raw["Description"]["Hostname"]] for raw in self.nodes.values() if manages(raw)]
@@ -124,7 +147,7 @@ class FakeSwarm(FakeContainers):
     def _leave(self, call: Call) -> None:
         if call.engine.state == "inactive":
             raise ApiError(406, "This node is not part of a swarm")
-        node = self.nodes[call.engine.node_id]
+        node = self.nodes.get(call.engine.node_id) or {"Status": {}}
         if manages(node) and call.query.get("force", "").lower() not in {"1", "true"}:
             raise ApiError(503, "You are attempting to leave the swarm on a node that is participating as a manager.")
         call.engine.state, call.engine.node_id = "inactive", ""

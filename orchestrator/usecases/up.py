@@ -15,7 +15,7 @@ from orchestrator.model.observed import ClusterView, NodeView
 from orchestrator.model.outcome import MachineChange, PlanOutcome, Route, UpOutcome
 from orchestrator.model.plan import Deferral, Plan
 from orchestrator.observe import observe
-from orchestrator.planning.diff import opening, plan_up
+from orchestrator.planning.diff import Known, opening, plan_up
 from orchestrator.planning.images import as_kept
 from orchestrator.planning.resolve import used_images, wanted
 from orchestrator.providers.base import Provider
@@ -29,12 +29,12 @@ from orchestrator.usecases.memory import remembered, with_swarm
 
 @dataclass(frozen=True)
 class _Goal:
-    """What a run is to reach; ``known`` is the id of the swarm that we remember, "" for none."""
+    """What a run is to reach; ``known`` is what we remember of the swarm that we made."""
 
     inventory: Inventory
     labs: Sequence[Lab]
     images: Mapping[str, LabImage]
-    known: str
+    known: Known
 
     def on(self, view: ClusterView) -> _Goal:
         """The same, with the images as the engines of these nodes know them."""
@@ -55,7 +55,7 @@ def up(context: Context, inventory: Inventory, labs: Sequence[Lab], provider: Pr
     if inventory.provider is ProviderKind.VM:
         save_state(state)  # before machines are made: `lab down` finds them after a crash at any point
     started = _machines(context, provider)
-    goal = _Goal(inventory, labs, _images(context, labs), state.cluster_id)
+    goal = _Goal(inventory, labs, _images(context, labs), Known(state.cluster_id, state.members))
     with connected(context, provider, inventory.nodes) as hosts:
         view, goal, plan = _look(context, hosts, goal)
         _refuse(plan)
@@ -86,7 +86,7 @@ def preview(context: Context, inventory: Inventory, labs: Sequence[Lab], provide
     present = [node for node in inventory.nodes if node not in missing]
     # Where no machine runs there is nothing to compare image ids with, and no image needs to be made for that.
     images = _images(context, labs) if present else {}
-    goal = _Goal(inventory, labs, images, state.cluster_id)
+    goal = _Goal(inventory, labs, images, Known(state.cluster_id, state.members))
     with connected(context, provider, present) as hosts:
         _, _, plan = _look(context, hosts, goal, missing)
     changes = [MachineChange(node.name, "create" if machines[node.name] == "absent" else "start") for node in missing]

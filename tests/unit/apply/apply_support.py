@@ -53,5 +53,5 @@ def update(node: str, role=Role.WORKER, availability=Availability.ACTIVE, labels
     return UpdateNode(node, role, availability, labels or {}, tuple(remove))
 
 
-def leave(node: str, *, force: bool = False) -> LeaveSwarm:
-    return LeaveSwarm(node, force)
+def leave(node: str, *, force: bool = False, former: str = "") -> LeaveSwarm:
+    return LeaveSwarm(node, force, "dev", former)

@@ -14,7 +14,7 @@ from orchestrator.model.inventory import Availability, Role, SwarmOptions
 from orchestrator.model.labels import CLUSTER
 from orchestrator.model.observed import Problem
 from orchestrator.model.plan import InitSwarm, LoadImage, RemoveMember
-from orchestrator.transport.fakeobjects import ApiError
+from orchestrator.transport.fakeobjects import ApiError, FakeEngine
 
 
 def member(swarm, name: str) -> dict:
@@ -185,6 +185,40 @@ def test_where_no_manager_answers_only_force_leaves(carry_out, formed, hosts):
     assert caught.value.details[0] == "n1: it is off"
     carry_out(leave("n3", force=True))
     assert formed.engines["n3"].state == "inactive"
+
+
+def ended(engine: FakeEngine, name: str, cluster: str) -> None:
+    """A container of a task that has ended, which Docker forgets when a node leaves."""
+    engine.containers[name] = {
+        "Id": name,
+        "Name": f"/{name}",
+        "Config": {"Labels": {CLUSTER: cluster, "com.docker.swarm.task.id": name}},
+        "State": {"Status": "exited"},
+    }
+
+
+def test_who_leaves_keeps_nothing_of_our_tasks(carry_out, formed):
+    engine = formed.engines["n3"]
+    ended(engine, "ours", "dev")
+    ended(engine, "another", "other")
+    carry_out(leave("n3"))
+    assert list(engine.containers) == ["another"]
+    ended(engine, "ours", "dev")
+    assert carry_out(leave("n3")).changed != ()
+    assert list(engine.containers) == ["another"]
+
+
+def test_a_swarm_of_ours_that_is_gone_is_left_by_the_member_that_was_seen_in_it(carry_out, formed):
+    formed.cut_power("n3")
+    engine = formed.engines["n3"]
+    formed.nodes.pop(engine.node_id)  # struck off: the managers do not know it any more
+    with pytest.raises(RefusedError, match="not ours"):
+        carry_out(leave("n3", force=True))
+    with pytest.raises(RefusedError, match="not ours"):
+        carry_out(leave("n3", force=True, former="another-id"))
+    assert engine.state == "pending"
+    carry_out(leave("n3", force=True, former=engine.node_id))
+    assert engine.state == "inactive"
 
 
 def remove(swarm, name: str) -> RemoveMember:

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.model.inventory import Availability, NodeConfig, Role
 from orchestrator.model.labels import CLUSTER
 from orchestrator.model.observed import LiveContainer, SwarmState
-from orchestrator.planning.diff import plan_down, plan_remove_labs, plan_up
+from orchestrator.planning.diff import Known, plan_down, plan_remove_labs, plan_up
 from orchestrator.planning.render import describe
 
 from .builders import (
@@ -214,7 +214,7 @@ def no_second_swarm():
     """Nothing is there but what we remember: the swarm may live on, on the manager that is out of reach."""
     inv = inventory(managers=2, workers=1)
     view = lost(fresh(inv), "n2")
-    return plan_up(inv, goal(inv, mesh_lab()), view, "swarm-1"), view
+    return plan_up(inv, goal(inv, mesh_lab()), view, Known("swarm-1")), view
 
 
 def address_not_chosen():

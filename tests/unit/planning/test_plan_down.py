@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.model.labels import CLUSTER
-from orchestrator.model.observed import SwarmState
-from orchestrator.model.plan import LeaveSwarm, RemoveNetwork
+from orchestrator.model.labels import CLUSTER, LAB
+from orchestrator.model.observed import SwarmState, TaskContainer
+from orchestrator.model.plan import LeaveSwarm, RemoveContainer, RemoveNetwork
 from orchestrator.planning.diff import plan_down, plan_remove_labs, plan_up
 
 from .builders import IMAGES, fresh, goal, inventory, lost, mesh_lab, with_foreign, with_service, with_swarm, with_view
@@ -48,6 +48,18 @@ def test_a_worker_may_go_without_force_only_while_a_manager_can_vouch_for_it():
     assert force == {"n1": True, "n2": False, "n3": False}
     alone = replace(lost(view, "n1"), swarm=None)
     assert {step.action.force for step in down(inv, alone).steps} == {True}
+
+
+def test_containers_of_tasks_go_with_the_swarm_or_where_there_is_none_by_themselves():
+    inv = inventory()
+    view = up(inv)
+    labels = {CLUSTER: inv.name, LAB: "ingress-mesh"}
+    kept = TaskContainer("c1", "web.1", labels), TaskContainer("c2", "web.2", {CLUSTER: "another"})
+    view = with_view(view, "n2", task_containers=kept)
+    view = with_view(view, "n3", task_containers=kept, swarm=SwarmState.INACTIVE, node_id="")
+    removals = [step.action for step in down(inv, view).steps if isinstance(step.action, RemoveContainer)]
+    assert removals == [RemoveContainer("n3", "c1", "web.1", inv.name)]
+    assert {step.action.cluster for step in down(inv, view).steps if isinstance(step.action, LeaveSwarm)} == {inv.name}
 
 
 def test_a_node_in_another_swarm_stays_there():

@@ -32,7 +32,7 @@ from orchestrator.model.plan import (
     UpdateService,
 )
 from orchestrator.planning.cluster import all_labels
-from orchestrator.planning.diff import plan_down, plan_remove_labs, plan_up
+from orchestrator.planning.diff import Known, plan_down, plan_remove_labs, plan_up
 from orchestrator.planning.quorum import holds, managers_of
 
 from .builders import (
@@ -258,7 +258,8 @@ def test_a_partial_fleet_keeps_its_majority_and_is_finished_later(first, second,
     seeing = [node for node in view.nodes if node.reachable and node.is_manager]
     answers = seeing and holds(managers_of(view.swarm))
     view = with_swarm(view, seen_by=seeing[0].name) if answers else ClusterView(view.nodes)
-    plan = plan_up(second, goal(second, *labs), view, whole.swarm.cluster_id)
+    known = Known(whole.swarm.cluster_id, tuple(member.id for member in whole.swarm.nodes))
+    plan = plan_up(second, goal(second, *labs), view, known)
     if not plan.refusals:
         assert missing <= {left.subject for left in plan.left}
         view = carry_out(plan, view, second, IMAGES, seed=seed)

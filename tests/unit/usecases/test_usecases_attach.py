@@ -21,6 +21,11 @@ from orchestrator.usecases.verify import verify
 MINE = replace(inventory(ProviderKind.SSH), name="mine")
 
 
+def container_spec(raw: dict) -> dict:
+    """What a service says of its tasks' containers."""
+    return raw.get("Spec", {}).get("TaskTemplate", {}).get("ContainerSpec", {})
+
+
 class Theirs(MemoryProvider):
     """Hosts on which somebody else runs a swarm: every label of ours is taken off, whoever made it."""
 
@@ -29,9 +34,8 @@ class Theirs(MemoryProvider):
         up(Recorder().context, self.inventory, labs or [lab()], self)
         for things in (self.fake.services, self.fake.networks, {"swarm": self.fake.swarm}):
             for raw in things.values():
-                for labels in (raw.get("Labels"), raw.get("Spec", {}).get("Labels")):
-                    if labels:
-                        labels.clear()
+                for spec in (raw, raw.get("Spec", {}), container_spec(raw)):
+                    spec.pop("Labels", None)
         self.fake.changes.clear()
         self.hosts.clear()
         self.asked: list[str] = []

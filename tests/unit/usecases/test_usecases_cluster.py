@@ -509,6 +509,35 @@ class TestDown:
         assert hosts.fake.engines["n3"].state == "inactive"
         assert load_state("test") is None
 
+    @pytest.mark.parametrize("then", ["up", "down"])
+    def test_a_host_without_power_is_cleaned_when_it_is_back(self, hosts, run, then):
+        bring_up(hosts, lab(replicas=3))
+        hosts.fake.cut_power("n3")
+        hosts.down.add("n3")
+        assert [left.node for left in down(run.context, hosts.inventory, load_state("test"), hosts).left] == ["n3"]
+        hosts.down.clear()
+        engine = hosts.fake.engines["n3"]
+        assert engine.state == "pending"
+        assert len(engine.containers) == 1
+        if then == "up":
+            bring_up(hosts)
+            assert engine.state == "active"
+        assert down(run.context, hosts.inventory, load_state("test"), hosts).left == ()
+        assert engine.state == "inactive"
+        assert engine.containers == {}
+
+    def test_what_stopped_on_a_host_that_has_left_is_taken_away(self, hosts, run):
+        bring_up(hosts, lab(replicas=3))
+        hosts.fake.cut_power("n3")
+        engine = hosts.fake.engines["n3"]
+        engine.state, engine.node_id = "inactive", ""  # somebody made it leave by hand
+        (ours,) = engine.containers.values()
+        engine.containers["theirs"] = deepcopy(ours) | {"Id": "theirs", "Name": "/theirs"}
+        engine.containers["theirs"]["Config"]["Labels"] = {"com.docker.swarm.task.id": "other"}
+        outcome = down(run.context, hosts.inventory, load_state("test"), hosts)
+        assert f"remove container {ours['Name'].strip('/')} on n3" in [step.summary for step in outcome.plan.steps]
+        assert list(engine.containers) == ["theirs"]
+
     def test_a_full_disk_keeps_nothing_standing_while_every_host_is_in_reach(self, hosts, run, monkeypatch):
         bring_up(hosts)
         save_state(replace(load_state("test"), members=(), cluster_id=""))
