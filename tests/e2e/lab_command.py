@@ -100,7 +100,8 @@ class Lab:
     def verified(self, *words: str, code: int = 0) -> Done:
         """``lab verify``, again until it ends with ``code``: what was done by hand is not known to every node at once.
 
-        Of a swarm in which two nodes have just joined, one may wait 30 s for the gossip of the others.
+        That goes for what was undone by hand, too. Of a swarm in which two nodes have just joined, or one was cut off,
+        one may wait 30 s for the gossip of the others.
         """
         for _ in range(6):
             done = self.run("verify", "-o", "json", *words)

@@ -150,7 +150,7 @@ class TestContainers(Labs):
         assert [step["id"] for step in steps] == ["container n1 bridge_flags"]
 
     def test_healed_everything_passes_again(self, cluster: Lab) -> None:
-        cluster.run("verify", *self.labs).ok()
+        cluster.verified(*self.labs)
 
 
 class TestOverlays(Labs):
@@ -187,7 +187,7 @@ class TestOverlays(Labs):
         found = the_failures(cluster, "overlay")
         assert "tasks" in {one.kind for one in found}
         cluster.run("up", "overlay").ok()
-        cluster.run("verify", "overlay").ok()
+        cluster.verified("overlay")
 
 
 class TestNames(Labs):
@@ -201,7 +201,7 @@ class TestNames(Labs):
         assert {one.kind for one in found} == {"names", "reach"}
         assert any("red does not get to blue" in one.title for one in found)
         cluster.run("up", "isolation").ok()
-        cluster.run("verify", "isolation").ok()
+        cluster.verified("isolation")
 
     def test_what_the_engine_no_longer_refuses_and_a_network_where_it_is_not_used(
         self, cluster: Lab, tmp_path: Path
@@ -258,7 +258,7 @@ class TestOnTheWire(Labs):
             found = the_failures(cluster, "encrypted")
         leaks = [one for one in found if one.kind == "encryption"]
         assert [(one.nodes, one.reason) for one in leaks] == [({node}, f"VXLAN of vault leaves {node} unencrypted")]
-        cluster.run("verify", "encrypted").ok()
+        cluster.verified("encrypted")
 
     def test_a_port_in_host_mode_where_no_task_runs(self, cluster: Lab) -> None:
         (node,) = {"n1", "n2", "n3"} - set(nodes_with(cluster, "host-publish_web"))
@@ -267,7 +267,7 @@ class TestOnTheWire(Labs):
             bad = failing_checks(cluster.json("verify", "host-publish", code=1))
         assert "publish-mode" in {check["check"] for check in bad}
         assert {name for check in bad for name in check["nodes"]} == {node}
-        cluster.run("verify", "host-publish").ok()
+        cluster.verified("host-publish")
 
 
 class TestLoadBalancers(Labs):
@@ -288,7 +288,7 @@ class TestLoadBalancers(Labs):
         bad = failing_checks(report)
         assert {"coverage"} <= {check["check"] for check in bad}
         assert {node for check in bad for node in check["nodes"]} == {"n2"}
-        cluster.run("verify", "ingress-single").ok()
+        cluster.verified("ingress-single")
 
     def test_an_answer_from_what_is_no_task(self, cluster: Lab) -> None:
         with cluster.broken("n3", *stray(8082, "-I PREROUTING")):
@@ -315,7 +315,7 @@ class TestDisruption(Labs):
             assert {one.kind for one in found} == {"disruption"}
             assert any("2 tasks did not run again within 25 s" in one.reason for one in found)
             assert all("n2" in one.nodes for one in found)
-            cluster.run("verify", "stuck", "--look-only").ok()
+            cluster.verified("stuck", "--look-only")
             assert "drain" not in cluster.shell("n1", "docker node ls").lower()
 
 

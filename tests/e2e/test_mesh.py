@@ -86,7 +86,7 @@ def test_a_node_works_like_a_server(cluster: Lab) -> None:
     cluster.shell("n3", "systemctl restart docker")
     assert "Daemon has completed initialization" in cluster.shell("n3", "journalctl -u docker --no-pager")
     cluster.run("up").ok()
-    cluster.run("verify").ok()
+    cluster.verified()
 
 
 def test_private_files_and_ports_on_loopback_only(cluster: Lab) -> None:
@@ -109,7 +109,7 @@ def test_dropped_packets_point_at_their_node(cluster: Lab) -> None:
     assert {("n1", "n2"), ("n3", "n2"), ("operator", "n2")} <= cells(report, "fail")
     assert {node for check in failing(report) for node in check["nodes"]} == {"n2"}
     assert any("time-out" in check["reason"] for check in failing(report))
-    cluster.run("verify", "--requests", "4").ok()
+    cluster.verified("--requests", "4")
 
 
 def test_refused_port_points_at_its_node_and_says_refused(cluster: Lab) -> None:
@@ -123,7 +123,7 @@ def test_refused_port_points_at_its_node_and_says_refused(cluster: Lab) -> None:
         report = cluster.json("verify", "--requests", "4", code=1)
     assert {entry for _, entry in cells(report, "fail")} == {"n3"}
     assert any("refused" in check["reason"] for check in failing(report))
-    cluster.run("verify", "--requests", "4").ok()
+    cluster.verified("--requests", "4")
 
 
 def test_a_task_that_hangs_points_at_its_node(cluster: Lab) -> None:
@@ -134,7 +134,7 @@ def test_a_task_that_hangs_points_at_its_node(cluster: Lab) -> None:
         report = cluster.json("verify", "--requests", "4", "--deadline", "3", code=1)
     guilty = {name for check in failing(report) for name in check["nodes"]}
     assert guilty == {node}, failing(report)
-    cluster.run("verify", "--requests", "4").ok()
+    cluster.verified("--requests", "4")
 
 
 def test_a_pulled_cable_points_at_its_node(cluster: Lab) -> None:
@@ -148,7 +148,7 @@ def test_a_pulled_cable_points_at_its_node(cluster: Lab) -> None:
     assert ("n1", "n1") not in cells(report, "inconclusive")
     assert "n2" in {name for check in failing(report) for name in check["nodes"]}
     cluster.run("up").ok()
-    cluster.run("verify", "--requests", "4").ok()
+    cluster.verified("--requests", "4")
 
 
 def test_an_edit_changes_just_that(cluster: Lab) -> None:
@@ -184,7 +184,7 @@ def test_a_machine_that_died_is_booted_again(cluster: Lab) -> None:
     assert states == {"n1": "running", "n2": "running", "n3": "stopped"}
     cluster.run("up").ok()
     assert cluster.shell("n3", "hostname").strip() == "n3"
-    cluster.run("verify", "--requests", "4").ok()
+    cluster.verified("--requests", "4")
 
 
 def test_a_reboot_of_this_machine_takes_nothing_but_time(cluster: Lab) -> None:
@@ -195,7 +195,7 @@ def test_a_reboot_of_this_machine_takes_nothing_but_time(cluster: Lab) -> None:
     assert {node["machine"] for node in cluster.json("status")["nodes"]} == {"stopped"}
     cluster.run("up").ok()
     assert cluster.shell("n1", "docker info --format '{{.Swarm.Cluster.ID}}'") == swarm
-    cluster.run("verify", "--requests", "4").ok()
+    cluster.verified("--requests", "4")
 
 
 @pytest.mark.parametrize("words", [("--version",), ("doctor",)])

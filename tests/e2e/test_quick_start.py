@@ -48,7 +48,7 @@ def test_what_the_quick_start_breaks(cluster: Lab, row: tuple[str, str, str]) ->
     assert bool(failing) == bool(node), said
     assert not node or node in {name for check in failing for name in check["nodes"]}, failing
     cluster.run("up").ok()
-    cluster.run("verify", "--requests", "4").ok()
+    cluster.verified("--requests", "4")
 
 
 def test_every_row_is_tried() -> None:
