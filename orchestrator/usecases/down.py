@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from orchestrator.apply.execute import apply_plan
 from orchestrator.errors import EnvironmentProblem, NodeError
 from orchestrator.model.inventory import Inventory, ProviderKind
-from orchestrator.model.observed import ClusterView
+from orchestrator.model.observed import ClusterView, SwarmState
 from orchestrator.model.outcome import DownOutcome, LeftBehind
-from orchestrator.model.plan import Plan
+from orchestrator.model.plan import LeaveSwarm, Plan
 from orchestrator.observe import observe
+from orchestrator.planning.cluster import why_unreachable
 from orchestrator.planning.diff import plan_down, plan_remove_labs
 from orchestrator.providers.base import Provider
 from orchestrator.runtime.context import Context
 from orchestrator.runtime.snapshots import sweep
 from orchestrator.runtime.state import ClusterState, remove_state, save_state, state_file
-from orchestrator.usecases.connect import PATIENCE, Hosts, connected, unreachable
+from orchestrator.usecases.connect import PATIENCE, Hosts, connected
 from orchestrator.usecases.leasing import Leasing
 from orchestrator.usecases.memory import swarm_is_ours, with_swarm, without_labs
 from orchestrator.usecases.verify import check_labs, labs_up
@@ -66,16 +67,27 @@ def _clean_hosts(
     with connected(context, provider, inventory.nodes, patience=PATIENCE) as hosts:
         view = _look(context, hosts)
         if state is not None:
-            state = _note_members(context, state, view, late=bool(unreachable(hosts)))
+            state = _note_members(context, state, view, late=not all(node.reachable for node in view.nodes))
         ours = swarm_is_ours(view, inventory.name, state)
         plan = plan_down(inventory.name, view, own_swarm=ours, nodes=inventory.nodes)
         with Leasing(context, inventory, provider, "lab down") as lease:
             _apply(context, plan, hosts, view, lease)
             if ours:
                 lease.dissolved()
-        hint = f"when it is back, repeat `lab down`; if it is gone for good, delete {state_file(inventory.name)}"
-        left = [LeftBehind(name, problem.message, hint) for name, problem in unreachable(hosts).items()]
-    return plan, tuple(left)
+    return plan, tuple(_left(inventory.name, view, plan, state))
+
+
+def _left(cluster: str, view: ClusterView, plan: Plan, state: ClusterState | None) -> Iterator[LeftBehind]:
+    """The hosts that could not be looked at, and those that stay in a swarm that may well be ours."""
+    going = {step.action.node for step in plan.steps if isinstance(step.action, LeaveSwarm)}
+    known = {"", *state.members} if state else set()
+    for node in view.nodes:
+        if not node.reachable:
+            again = f"when it is back, repeat `lab down`; if it is gone for good, delete {state_file(cluster)}"
+            yield LeftBehind(node.name, why_unreachable(node), again)
+        elif node.swarm is not SwarmState.INACTIVE and node.name not in going and node.node_id in known:
+            hint = "repeat `lab down`; `docker info` on that host tells more"
+            yield LeftBehind(node.name, f"it is still in a swarm (its state there: {node.swarm}), maybe ours", hint)
 
 
 def _note_members(context: Context, state: ClusterState, view: ClusterView, *, late: bool) -> ClusterState:

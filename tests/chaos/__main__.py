@@ -39,6 +39,8 @@ def main(
             verdict = "; ".join(result.faults) or "well"
             blow = f"struck after {result.at!r}" if result.struck else f"ended before with {result.code}: {result.at!r}"
             print(f"{result.point}; {blow} ({result.seconds:.0f} s): {verdict}", file=sys.stderr, flush=True)
+            if result.faults:
+                place.scrub()  # or the points that follow would find what this one has left
             if file:
                 file.write_text(json.dumps(document(results, seed, ground), indent=2) + "\n")
     print(table(results, seed, ground), end="")

@@ -30,6 +30,14 @@ LOOK = (
 )
 """What a host shows of us: its swarm state, and then, line by line, whatever is left."""
 
+SCRUB = (
+    "docker swarm leave --force; "
+    "docker ps -aq --filter label=swarm-mesh-lab.cluster | xargs -r docker rm -f; "
+    "docker ps -aq --filter label=com.docker.swarm.service.id | xargs -r docker rm -f; "
+    "docker network ls -q --filter label=swarm-mesh-lab.cluster | xargs -r docker network rm"
+)
+"""How a person would clean a host by hand."""
+
 
 def file_inventory(home: Path, text: str) -> Lab:
     """A folder with the labs, an inventory and an empty state folder."""
@@ -60,6 +68,9 @@ class VmGround:
 
     def revive(self) -> None:
         """``lab up`` boots the machine itself."""
+
+    def scrub(self) -> None:
+        """Nothing: what is left of machines is looked for and told at every point."""
 
     def states(self) -> dict[str, str]:
         """What the nodes themselves say of their place in a swarm: nothing that is not seen through ``lab`` anyway."""
@@ -106,6 +117,12 @@ class HostGround:
             if self.jumped:
                 host.run(["date", "-s", f"@{time.time():.3f}"])
         self.jumped = False
+
+    def scrub(self) -> None:
+        """Clean the hosts by hand, and forget the cluster."""
+        for host in self._hosts():
+            host.run(["sh", "-c", SCRUB], timeout=120.0)
+        shutil.rmtree(self.lab.state / "chaos", ignore_errors=True)
 
     def states(self) -> dict[str, str]:
         """What each host's engine says of its place in a swarm."""

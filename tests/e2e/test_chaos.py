@@ -1,4 +1,4 @@
-"""Three seeded points of ``make chaos`` on two real nodes that stand for somebody's hosts; the long run is by hand."""
+"""Four points of ``make chaos`` on two real nodes that stand for somebody's hosts; the long run is by hand."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def ground(workshop: Path) -> Iterator[HostGround]:
         Point(1, "up", "kill", 0.5, 0.0, "up"),
         Point(2, "up", "drop-ssh", 0.6, 0.0, "down"),
         Point(3, "down", "truncate-state", 0.5, 0.5, "down"),
+        Point(4, "down", "crash-vm", 0.4, 0.0, "up"),
     ],
     ids=str,
 )

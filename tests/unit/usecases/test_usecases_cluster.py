@@ -509,6 +509,40 @@ class TestDown:
         assert hosts.fake.engines["n3"].state == "inactive"
         assert load_state("test") is None
 
+    def test_a_host_that_is_lost_while_it_is_looked_at_is_left_for_later(self, hosts, run):
+        bring_up(hosts)
+        let_in = hosts.connect
+
+        def lose(context, node):
+            host = let_in(context, node)
+            host.closed = node.name == "n3"
+            return host
+
+        hosts.connect = lose
+        outcome = down(run.context, hosts.inventory, load_state("test"), hosts)
+        assert [left.node for left in outcome.left] == ["n3"]
+        assert "cannot be reached" in outcome.left[0].reason
+        assert load_state("test") is not None
+        hosts.connect = let_in
+        go_on_naming_the_manager(hosts.fake)
+        assert down(run.context, hosts.inventory, load_state("test"), hosts).left == ()
+        assert hosts.fake.engines["n3"].state == "inactive"
+        assert load_state("test") is None
+
+    def test_a_host_that_does_not_tell_its_swarm_yet_is_left_for_later(self, hosts, run):
+        bring_up(hosts)
+        hosts.fake.cut_power("n3")
+        hosts.down.add("n3")
+        down(run.context, hosts.inventory, load_state("test"), hosts)
+        hosts.down.clear()
+        engine = hosts.fake.engines["n3"]
+        identity, engine.node_id = engine.node_id, ""
+        outcome = down(run.context, hosts.inventory, load_state("test"), hosts)
+        assert [(left.node, "pending" in left.reason) for left in outcome.left] == [("n3", True)]
+        engine.node_id = identity
+        assert down(run.context, hosts.inventory, load_state("test"), hosts).left == ()
+        assert engine.state == "inactive"
+
     @pytest.mark.parametrize("then", ["up", "down"])
     def test_a_host_without_power_is_cleaned_when_it_is_back(self, hosts, run, then):
         bring_up(hosts, lab(replicas=3))
