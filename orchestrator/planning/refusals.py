@@ -32,7 +32,7 @@ def refusals(inventory: Inventory, found: Survey, view: ClusterView, known: Know
     nodes = places(inventory.nodes, view)
     former = former_members(nodes, view.swarm, known.members)
     settled = [place for place in nodes if place not in former]
-    in_the_way = [*_states(settled), *stores_differ(found.wanted.images, [place.view for place in nodes])]
+    in_the_way = [*_states(settled, known), *stores_differ(found.wanted.images, [place.view for place in nodes])]
     in_the_way += (
         _membership(inventory, settled, view.swarm) if view.swarm else _no_swarm(inventory, settled, known.swarm)
     )
@@ -42,7 +42,7 @@ def refusals(inventory: Inventory, found: Survey, view: ClusterView, known: Know
     return tuple(in_the_way)
 
 
-def _states(nodes: Sequence[Place]) -> Iterator[Refusal]:
+def _states(nodes: Sequence[Place], known: Known) -> Iterator[Refusal]:
     """Nodes that are neither in nor out of a swarm (``Swarm.LocalNodeState`` of ``GET /info``)."""
     hints = {
         SwarmState.LOCKED: "unlock it with `docker swarm unlock` on that node",
@@ -52,7 +52,10 @@ def _states(nodes: Sequence[Place]) -> Iterator[Refusal]:
     for place in nodes:
         if place.view.reachable and place.view.swarm in hints:
             state = place.view.swarm
-            yield Refusal(place.name, f"its swarm state is {state}, so it can neither join nor work", hints[state])
+            hint = hints[state]
+            if state is SwarmState.PENDING and place.view.node_id in known.members:
+                hint = "it was a member of this cluster: bring the managers back that it looks for, or run `lab down`"
+            yield Refusal(place.name, f"its swarm state is {state}, so it can neither join nor work", hint)
 
 
 def _no_swarm(inventory: Inventory, nodes: Sequence[Place], known: str) -> Iterator[Refusal]:

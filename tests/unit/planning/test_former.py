@@ -72,7 +72,8 @@ def test_whoever_may_be_needed_stays(view):
 
 def test_a_node_that_shall_manage_never_leaves_by_itself():
     inv = with_node(INV, "n3", role=Role.MANAGER)
-    assert plan_up(inv, goal(inv), left_behind(fresh(inv)), OURS).refusals
+    (refusal,) = plan_up(inv, goal(inv), left_behind(fresh(inv)), OURS).refusals
+    assert "`lab down`" in refusal.hint
 
 
 def test_a_worker_of_the_swarm_that_is_there_stays_in_it():
