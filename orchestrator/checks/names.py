@@ -20,6 +20,9 @@ from orchestrator.planning.tally import enumerate_names
 UNKNOWN = ("NXDOMAIN", "SERVFAIL", "REFUSED")
 """What Docker's name server says of a name that it does not know: what the node's own name server made of it."""
 
+SHORT_ID = 12
+"""Letters of a container's id that are a name of the container on its networks."""
+
 _LABEL = r"[A-Za-z0-9_-]{1,63}"
 _MOST = 253
 
@@ -38,7 +41,9 @@ class NamesCheck(Check):
     """A name, asked for at Docker's own name server from inside containers, resolves to what it should.
 
     `resolves_to: vip` is the virtual address of the service on the network, `tasks` are the addresses of exactly its
-    running tasks, `container` those of plain containers, `nothing` means that the name must not resolve.
+    running tasks, `container` those of plain containers, `nothing` means that the name must not resolve. What
+    Docker's name server does not know it asks the node's own name servers; where these keep silent, the container's own
+    name must be known.
     """
 
     kind: Literal["names"]
@@ -72,7 +77,10 @@ class NamesCheck(Check):
         if self.resolves_to != "nothing" and not expected:
             reason = f"{self.subject_key} has no address on the network {self.network} to which it could resolve"
             return Item(subject, problem=reason)
-        return Item(subject, (Lookup(asker.vantage, self.name),), expected)
+        # Every container finds itself by its short id (moby, ``daemon/container_operations.go``): that tells a name
+        # server that is silent from one that passes on what it does not know, to where nobody answers.
+        known = [Lookup(asker.vantage, asker.container[:SHORT_ID])] if self.resolves_to == "nothing" else []
+        return Item(subject, (Lookup(asker.vantage, self.name), *known), expected)
 
     def _expected(self, topology: Topology) -> Iterator[str]:
         network = topology.network_name(self.network or "")
@@ -100,6 +108,9 @@ class NamesCheck(Check):
                 or (reply.rcode == "NOERROR" and not reply.addresses)
             ):
                 return self.passed(item, f"does not resolve ({_said(reply)})")
+            itself = of_kind(replies[item.questions[1]], Resolved)
+            if reply.failure and itself.rcode == "NOERROR" and itself.addresses:
+                return self.passed(item, "is not known here: a name server outside was asked, and did not answer")
             if reply.failure:
                 reason = f"the name server must say that there is no such name, and did not answer: {reply.failure}"
                 return self.failed(item, reason, _HINT, [node])

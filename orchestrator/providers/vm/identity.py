@@ -66,6 +66,8 @@ def _files(identity: Identity) -> dict[str, str]:
         NETWORK_SCRIPT: network_script(lan_address=identity.address, lan_mac=identity.mac, internet=identity.internet),
         "/var/lib/docker/engine-id": identity.engine_id,
     }
-    if identity.internet:
-        files["/etc/resolv.conf"] = f"nameserver {MANAGEMENT}.3\n"
+    # Docker asks servers on the internet where the node names none, and waits for their answer; nobody listens here,
+    # so that a question for an unknown name is answered at once.
+    server = f"{MANAGEMENT}.3" if identity.internet else "127.0.0.1"
+    files["/etc/resolv.conf"] = f"nameserver {server}\n"
     return files
