@@ -108,8 +108,7 @@ class NamesCheck(Check):
                 or (reply.rcode == "NOERROR" and not reply.addresses)
             ):
                 return self.passed(item, f"does not resolve ({_said(reply)})")
-            itself = of_kind(replies[item.questions[1]], Resolved)
-            if reply.failure and itself.rcode == "NOERROR" and itself.addresses:
+            if reply.failure and of_kind(replies[item.questions[1]], Resolved).addresses:
                 return self.passed(item, "is not known here: a name server outside was asked, and did not answer")
             if reply.failure:
                 reason = f"the name server must say that there is no such name, and did not answer: {reply.failure}"

@@ -28,8 +28,9 @@ NOTHING = Known()
 def former_members(found: Sequence[Place], swarm: SwarmView | None, members: Collection[str]) -> tuple[Place, ...]:
     """The workers of which it is certain that they can leave: ``swarm`` is the one that is there now, if any.
 
-    Such a node has an id that was seen in a swarm of ours (``members``), and every manager that it knows is a node that
-    answers and is not in its swarm any more. A manager may hold all that is left of a swarm: none is ever among them.
+    Such a node has an id that was seen in a swarm of ours (``members``), so it answers and is in some swarm; and every
+    manager that it knows is a node that answers and is not in its swarm any more. A manager may hold all that is left
+    of a swarm: none is ever among them.
     """
     here = {member.id for member in swarm.nodes} if swarm else set()
     gone = {place.address for place in found if place.view.reachable and _elsewhere(place, swarm)}
@@ -37,8 +38,6 @@ def former_members(found: Sequence[Place], swarm: SwarmView | None, members: Col
         place
         for place in found
         if place.config.role is Role.WORKER
-        and place.view.reachable
-        and place.view.swarm is not SwarmState.INACTIVE
         and not place.view.is_manager
         and place.view.node_id in members
         and place.view.node_id not in here

@@ -6,7 +6,7 @@ import json
 from ipaddress import ip_network
 from typing import Any
 
-from orchestrator.transport.fakeobjects import ApiError, Call, FakeEngine, FakeObjects, Raw
+from orchestrator.transport.fakeobjects import ApiError, Call, FakeEngine, FakeObjects, Raw, task_labels
 
 CLASH = "driver failed programming external connectivity on endpoint {}: Bind for 0.0.0.0:{} failed: {}"
 ATTACHED_LATE = (
@@ -34,7 +34,7 @@ class FakeContainers(FakeObjects):
             {
                 "Id": task["Status"]["ContainerStatus"]["ContainerID"],
                 "Names": [f"/task.{task['ID']}"],
-                "Labels": {**task["Spec"]["ContainerSpec"].get("Labels", {}), "com.docker.swarm.task.id": task["ID"]},
+                "Labels": task_labels(task),
                 "State": "running",
             }
             for task in self.tasks.values()

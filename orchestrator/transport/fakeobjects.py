@@ -303,6 +303,11 @@ def _as_of_task(template: Raw) -> Raw:
     return spec
 
 
+def task_labels(task: Raw) -> Raw:
+    """The labels of a task's container: those of its specification, and Docker's own, which tells the task."""
+    return {**task["Spec"]["ContainerSpec"].get("Labels", {}), "com.docker.swarm.task.id": task["ID"]}
+
+
 def manages(node: Raw) -> bool:
     """Whether a member is a manager."""
     return "ManagerStatus" in node

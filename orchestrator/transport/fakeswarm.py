@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.transport.fakecontainers import FakeContainers
-from orchestrator.transport.fakeobjects import ApiError, Call, FakeEngine, Raw, manages, require_version
+from orchestrator.transport.fakeobjects import ApiError, Call, FakeEngine, Raw, manages, require_version, task_labels
 
 JOIN_TOKENS = {role: f"SWMTKN-1-{letter * 50}-{letter * 25}" for role, letter in (("Worker", "w"), ("Manager", "m"))}
 """Secrets as engines make them, so that a test can look for them in what was written."""
@@ -74,18 +74,20 @@ class FakeSwarm(FakeContainers):
         engine = self.engines[name]
         for task in self.tasks.values():
             if task["NodeID"] == engine.node_id:
-                labels = task["Spec"]["ContainerSpec"].get("Labels", {}) | {"com.docker.swarm.task.id": task["ID"]}
                 container = f"task.{task['ID']}"
                 engine.containers[container] = {
                     "Id": task["Status"]["ContainerStatus"]["ContainerID"],
                     "Name": f"/{container}",
-                    "Config": {"Labels": labels},
+                    "Config": {"Labels": task_labels(task)},
                     "State": {"Status": "exited", "ExitCode": 255, "Error": "", "Pid": 0},
                     "NetworkSettings": {"SandboxKey": "", "Networks": {}},
                 }
-        managers = [self.engines[raw["Description"]["Hostname"]] for raw in self.nodes.values() if manages(raw)]
-        engine.state, engine.lost_managers = "pending", [manager.address for manager in managers]
+        engine.state, engine.lost_managers = "pending", [manager.address for manager in self._managers()]
         self.kill(name)
+
+    def _managers(self) -> list[FakeEngine]:
+        """The engines of the managers that there are."""
+        return [self.engines[raw["Description"]["Hostname"]] for raw in self.nodes.values() if manages(raw)]
 
     def _version(self, call: Call) -> Raw:  # noqa: ARG002
         return {"Version": "26.1.5", "ApiVersion": "1.45", "MinAPIVersion": "1.24"}
@@ -97,8 +99,7 @@ class FakeSwarm(FakeContainers):
             swarm["RemoteManagers"] = [{"NodeID": "", "Addr": f"{address}:2377"} for address in engine.lost_managers]
         if engine.state == "active":
             swarm["NodeAddr"] = engine.address
-            managers = [self.engines[raw["Description"]["Hostname"]] for raw in self.nodes.values() if manages(raw)]
-            swarm["RemoteManagers"] = [{"NodeID": m.node_id, "Addr": f"{m.address}:2377"} for m in managers]
+            swarm["RemoteManagers"] = [{"NodeID": m.node_id, "Addr": f"{m.address}:2377"} for m in self._managers()]
             swarm["ControlAvailable"] = manages(self.nodes[engine.node_id])
             if swarm["ControlAvailable"]:
                 swarm["Cluster"] = {"ID": self.swarm["ID"], "Spec": self.swarm["Spec"]}

@@ -86,7 +86,7 @@ def _left(cluster: str, view: ClusterView, plan: Plan, state: ClusterState | Non
             again = f"when it is back, repeat `lab down`; if it is gone for good, delete {state_file(cluster)}"
             yield LeftBehind(node.name, why_unreachable(node), again)
         elif node.swarm is not SwarmState.INACTIVE and node.name not in going and node.node_id in known:
-            hint = "repeat `lab down`; `docker info` on that host tells more"
+            hint = f"repeat `lab down`; if `docker info` there tells of another swarm, delete {state_file(cluster)}"
             yield LeftBehind(node.name, f"it is still in a swarm (its state there: {node.swarm}), maybe ours", hint)
 
 

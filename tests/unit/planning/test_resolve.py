@@ -23,6 +23,12 @@ def test_a_lab_file_cannot_pretend_to_be_of_another_cluster():
     assert goal(inventory(), forged).services[0].labels == ownership("demo", "ingress-mesh")
 
 
+def test_containers_of_tasks_are_marked_beside_the_labels_that_they_have():
+    labelled = mesh_lab(container_labels={"team": "red"} | ownership("another", "other"))
+    (service,) = goal(inventory(), labelled).services
+    assert service.container_labels == {"team": "red"} | ownership("demo", "ingress-mesh")
+
+
 def test_external_networks_are_not_marked():
     lab = mesh_lab()
     lab = replace(lab, networks=(Network("out", "shopnet", external=True),))
